@@ -1,0 +1,1 @@
+"""What runs produce and consume: references, versions, kinds."""

@@ -1,0 +1,1 @@
+"""Runs: one folder and one process each; the folder is the only channel and the only truth."""

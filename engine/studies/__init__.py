@@ -1,0 +1,1 @@
+"""The studies: one folder a system, found by scanning (see catalogue.py)."""

@@ -1,0 +1,1 @@
+"""Loss landscapes: lines and planes, curvature, connectivity, similarity, sharpness."""

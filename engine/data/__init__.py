@@ -1,0 +1,1 @@
+"""Datasets: built-in ones, generators, users' files, and the identity of data."""

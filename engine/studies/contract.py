@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 from engine.artifacts.refs import ArtifactRef
 
@@ -66,9 +67,18 @@ def field(
     extra: dict[str, Any] = {"unit": unit, "symbol": symbol, "advanced": advanced, "log": log, "axis": axis}
     if labels:
         extra["labels"] = dict(labels)
-    if callable(default) and not isinstance(default, type(...)):
+    if callable(default):
         return Field(default_factory=default, title=title, description=help, json_schema_extra=extra, **limits)
     return Field(default, title=title, description=help, json_schema_extra=extra, **limits)
+
+
+def input_field(title: str, help: str, *, advanced: bool = False, required: bool = True) -> Any:
+    """A config field for an artifact of another run: ``model: ref_of("model") | None = input_field(...)``.
+
+    It is None while open; a run cannot be created before its required inputs are filled.
+    """
+    extra: dict[str, Any] = {"advanced": advanced, "required": required}
+    return Field(None, title=title, description=help, json_schema_extra=extra)
 
 
 class Spec(BaseModel):
@@ -103,9 +113,18 @@ class TaskConfig(Spec):
         """Bring a config written under an older schema_version to today's fields."""
         return data
 
+    def open_inputs(self) -> list[str]:
+        """Names of the required inputs that nobody has filled yet; a run needs this to be empty."""
+        marked = [name for name, info in type(self).model_fields.items() if _extra(info).get("required")]
+        return [name for name in marked if getattr(self, name) in (None, [])]
+
     def inputs(self) -> dict[str, ArtifactRef]:
         """Field path -> reference, for every artifact that this config names (lists get ``name.0``, ``name.1``)."""
         return dict(_references("", self))
+
+
+def _extra(info: FieldInfo) -> dict[str, Any]:
+    return info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
 
 
 def _references(path: str, value: Any) -> list[tuple[str, ArtifactRef]]:

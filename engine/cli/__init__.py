@@ -1,0 +1,1 @@
+"""The command line: the same runs as the window's, from a terminal."""

@@ -1,0 +1,164 @@
+"""Artifact kinds of the landscape study: planes, lines and the directions that span them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+FIELDS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+@dataclass(frozen=True)
+class Path2D:
+    """The optimiser's path seen from a plane.
+
+    Attributes:
+        steps: (S,) update counts. points: (S, 2) coordinates of the projections.
+        distance: (S,) Euclidean distance of each snapshot from the plane, in weight space.
+        loss: (S,) training loss at the snapshot itself, not at its projection.
+    """
+
+    steps: Array
+    points: Array
+    distance: Array
+    loss: Array
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Loss on a regular lattice; points that are still to come are NaN in ``fields`` and False in ``known``.
+
+    Attributes:
+        alpha: (n,) coordinates along the first direction (columns). beta: (m,) along the second (rows).
+        fields: name -> (m, n); names are those of FIELDS. known: (m, n) evaluated so far.
+        rows, columns: indices of the finest lattice that is complete; the picture to show.
+        settings: how the plane was made: directions, seed, radius, norms, examples.
+        path: the optimiser's path, when one was given. marks: label -> (2,) points to mark, such as other models.
+    """
+
+    alpha: Array
+    beta: Array
+    fields: Mapping[str, Array]
+    known: Array
+    rows: Array
+    columns: Array
+    settings: Mapping[str, Any]
+    path: Path2D | None = None
+    marks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def picture(self, name: str) -> tuple[Array, Array, Array]:
+        """(alpha (c,), beta (r,), field (r, c)) on the finest complete lattice."""
+        return self.alpha[self.columns], self.beta[self.rows], self.fields[name][np.ix_(self.rows, self.columns)]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Loss along a line: ``alpha`` (n,), each of ``fields`` (n,), ``settings`` as for a plane."""
+
+    alpha: Array
+    fields: Mapping[str, Array]
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Directions:
+    """The flat directions (k, P) that span a line or plane, in the order of the model's trainable parameters."""
+
+    vectors: Array
+    settings: Mapping[str, Any]
+
+
+class PlaneKind:
+    """A plane: arrays as .npy files, settings as JSON."""
+
+    name = "plane"
+    title = "Loss plane"
+    schema_version = 1
+
+    def write(self, value: Plane, folder: Path) -> None:
+        arrays = {"alpha": value.alpha, "beta": value.beta, "known": value.known, "rows": value.rows, "columns": value.columns}
+        _save(folder, {**arrays, **{f"field_{name}": array for name, array in value.fields.items()}})
+        if value.path is not None:
+            _save(folder, {f"path_{name}": array for name, array in asdict(value.path).items()})
+        _write_json(folder / "plane.json", {"settings": dict(value.settings), "marks": dict(value.marks)})
+
+    def read(self, folder: Path) -> Plane:
+        facts = _read_json(folder / "plane.json")
+        path = Path2D(*(_load(folder, f"path_{name}") for name in ("steps", "points", "distance", "loss"))) if (
+            folder / "path_points.npy"
+        ).exists() else None
+        return Plane(
+            **{name: _load(folder, name) for name in ("alpha", "beta", "known", "rows", "columns")},
+            fields={name: _load(folder, f"field_{name}") for name in FIELDS if (folder / f"field_{name}.npy").exists()},
+            settings=facts["settings"],
+            path=path,
+            marks={name: (point[0], point[1]) for name, point in facts["marks"].items()},
+        )
+
+    def describe(self, value: Plane) -> dict[str, str | int | float]:
+        return {"points": int(value.known.sum()), "grid": f"{len(value.alpha)} x {len(value.beta)}"}
+
+
+class LineKind:
+    """A line: arrays as .npy files, settings as JSON."""
+
+    name = "line"
+    title = "Loss line"
+    schema_version = 1
+
+    def write(self, value: Line, folder: Path) -> None:
+        _save(folder, {"alpha": value.alpha, **{f"field_{name}": array for name, array in value.fields.items()}})
+        _write_json(folder / "line.json", {"settings": dict(value.settings)})
+
+    def read(self, folder: Path) -> Line:
+        fields = {name: _load(folder, f"field_{name}") for name in FIELDS if (folder / f"field_{name}.npy").exists()}
+        return Line(_load(folder, "alpha"), fields, _read_json(folder / "line.json")["settings"])
+
+    def describe(self, value: Line) -> dict[str, str | int | float]:
+        return {"points": len(value.alpha)}
+
+
+class DirectionsKind:
+    """Directions: one .npy file of (k, P) numbers."""
+
+    name = "directions"
+    title = "Directions in weight space"
+    schema_version = 1
+
+    def write(self, value: Directions, folder: Path) -> None:
+        _save(folder, {"vectors": value.vectors})
+        _write_json(folder / "directions.json", {"settings": dict(value.settings)})
+
+    def read(self, folder: Path) -> Directions:
+        return Directions(_load(folder, "vectors"), _read_json(folder / "directions.json")["settings"])
+
+    def describe(self, value: Directions) -> dict[str, str | int | float]:
+        return {"directions": value.vectors.shape[0], "parameters": value.vectors.shape[1]}
+
+
+KINDS = (PlaneKind(), LineKind(), DirectionsKind())
+
+
+def _save(folder: Path, arrays: Mapping[str, Array]) -> None:
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+
+
+def _load(folder: Path, name: str) -> Array:
+    return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,1 @@
+"""The tabs: one folder a system, found by scanning (see catalogue.py)."""

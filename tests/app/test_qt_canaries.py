@@ -51,9 +51,11 @@ def test_void_calls_lose_no_reference_to_none(qtbot: QtBot) -> None:
 def test_svg_export_of_a_plot(qtbot: QtBot, tmp_path: Path) -> None:
     # From Qt 6.11 on, pyqtgraph 0.14.0 raises ValueError while it splits the path's tokens.
     widget = plot(qtbot)
-    widget.plot(np.arange(50), np.random.default_rng(0).normal(size=50), pen="r", symbol="o")
+    widget.plot(np.arange(50), np.random.default_rng(0).uniform(size=50), pen="r", symbol="o")
+    widget.setRange(xRange=(0, 50), yRange=(0, 1))
+    widget.grab()  # lays the axes out
     pyqtgraph.exporters.SVGExporter(widget.plotItem).export(str(tmp_path / "plot.svg"))
     text = (tmp_path / "plot.svg").read_text()
-    assert text.count("<circle") == 50
-    assert max(path.count(" ") for path in re.findall(r'd="(M[^"]*)"', text)) >= 49
-    assert text.rstrip().endswith("</svg>")
+    paths = re.findall(r'<path[^>]* d="(M[^"]*)"', text)
+    assert max(path.count("L") for path in paths) == 49  # the curve: 50 points
+    assert sum("C" in path for path in paths) == 50  # the symbols: circles

@@ -1,0 +1,40 @@
+"""Errors of mixture fits: what happened, why, what to do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.errors import EngineError
+from engine.studies.mixture.parameters import Array
+
+
+class TooFewRowsError(EngineError):
+    """Raised when a family cannot be estimated from so few rows."""
+
+    what = "{rows} rows are too few for {components} components of family {family} in {columns} columns."
+    why = "At least {needed} rows are needed."
+    remedy = "Use fewer components, a diagonal family such as VVI, the prior, or the spectral step first."
+
+
+class InfiniteValueError(EngineError):
+    """Raised when a table still holds infinite or missing values."""
+
+    what = "Column {column} holds {count} values that are not finite numbers."
+    why = "The first is in row {row}."
+    remedy = "Remove these rows, or mark the values as missing and choose the fit for missing values."
+
+
+class BadStartError(EngineError):
+    """Raised when a fit is asked for without starts."""
+
+    what = "A fit needs at least one start, not {starts}."
+    remedy = "Ask for 10 to 50 starts."
+
+
+def check_finite(x: Array) -> None:
+    """Raise InfiniteValueError for the first column of x (n, d) with a value that is not finite."""
+    if np.isfinite(x).all():
+        return
+    bad = ~np.isfinite(x)
+    column = int(np.argmax(bad.any(axis=0)))
+    raise InfiniteValueError(column=column + 1, count=int(bad[:, column].sum()), row=int(np.argmax(bad[:, column])) + 1)

@@ -1,0 +1,193 @@
+"""Fit one family with one number of components from many starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.studies.mixture.coordinates import Frame, frame_for, frame_from, guard_for, mean_and_covariance
+from engine.studies.mixture.em import Control, Observe
+from engine.studies.mixture.errors import BadStartError, TooFewRowsError, check_finite
+from engine.studies.mixture.families import OWN_SCATTER, Family, degrees_of_freedom
+from engine.studies.mixture.health import spurious
+from engine.studies.mixture.mixture import Mixture
+from engine.studies.mixture.parameters import Array, Parameters
+from engine.studies.mixture.race import Raced, RaceRules, race, run_all
+from engine.studies.mixture.regularise import THIN, Guard
+from engine.studies.mixture.starts import MIXED, StartKind, Starts, kind_of
+from engine.studies.mixture.sweep import MemoryRows
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a fit is done; the defaults are those shown to people.
+
+    Attributes:
+        starts: restarts. racing: rules of the race, None runs every start out. tolerance: nats per row.
+        max_iterations: per start. prior: "auto" uses the conjugate prior where rows per parameter < 5.
+        scaling: "zscore" divides columns by their standard deviation before families and start kinds see them.
+        ridge: added to variances after scaling (scikit-learn's reg_covar); None leaves only the floor.
+        shares: of the kinds of starts. resolution: (d,) rounding step of each column, 0 where none, or None.
+        seed: of everything random. reseed: whether collapsed components are seeded anew.
+    """
+
+    starts: int = 50
+    racing: RaceRules | None = field(default_factory=RaceRules)
+    tolerance: float = 1e-5
+    max_iterations: int = 500
+    prior: Literal["auto", "on", "off"] = "auto"
+    scaling: Literal["zscore", "none"] = "zscore"
+    ridge: float | None = None
+    shares: Mapping[StartKind, float] = field(default_factory=lambda: MIXED)
+    resolution: Array | None = None
+    seed: int = 0
+    reseed: bool = True
+
+    def control(self) -> Control:
+        """What EM needs of this."""
+        return Control(self.tolerance, self.max_iterations, reseed=self.reseed)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A table made ready for fits of one family: coordinates, rows in them, guard.
+
+    Attributes:
+        x: (n, d) the user's rows. frame: from the user's units to fit coordinates. rows: in those. guard: of the fit.
+        total: sum of row weights. prior: whether the guard has a prior.
+    """
+
+    x: Array
+    scaled: Array
+    frame: Frame
+    rows: MemoryRows
+    guard: Guard
+    total: float
+    weights: Array | None
+    family: Family
+    components: int
+
+    @property
+    def prior(self) -> bool:
+        """Whether this is a posterior-mode fit."""
+        return self.guard.prior is not None
+
+    def original(self, log_likelihood: Array) -> Array:
+        """Log-likelihoods in the user's units."""
+        return log_likelihood + self.total * self.frame.log_volume
+
+
+@dataclass
+class Fit:
+    """The result of ``fit``; chains are the starts that were begun.
+
+    Attributes:
+        mixture: the best solution that is not spurious, in the user's units; components by falling weight.
+        log_likelihood: of ``mixture``, nats, all rows, in the user's units.
+        best: its position among the chains. family, components: what was asked for.
+        degrees: free parameters of the components that remain. n: rows. prior: whether a prior was used.
+        starts: (R,) start numbers. kinds: (R,) names. log_likelihoods, objectives: (R,) in the user's units; objectives
+            include the log prior. iterations, reseeds: (R,). converged, finished, spurious: (R,) bool; unfinished
+            starts left the race. agreed: whether the race ended because the first wave agreed.
+        params, frame: all solutions in fit coordinates and the way back; see ``solution``.
+    """
+
+    mixture: Mixture
+    log_likelihood: float
+    best: int
+    family: Family
+    components: int
+    degrees: int
+    n: int
+    prior: bool
+    starts: NDArray[np.intp]
+    kinds: list[StartKind]
+    log_likelihoods: Array
+    objectives: Array
+    iterations: NDArray[np.intp]
+    reseeds: NDArray[np.intp]
+    converged: NDArray[np.bool_]
+    finished: NDArray[np.bool_]
+    spurious: NDArray[np.bool_]
+    agreed: bool
+    params: Parameters
+    frame: Frame
+
+    def solution(self, chain: int) -> Mixture:
+        """The mixture that this chain found, in the user's units, components by falling weight."""
+        return by_weight(self.frame.mixture(self.params, chain, self.family))
+
+
+def fit(x: Array, components: int, family: Family = "VVV", options: Options = Options(), *,
+        weights: Array | None = None, observe: Observe | None = None) -> Fit:
+    """Fit G components of one family to rows from many starts.
+
+    Args:
+        x: (n, d) finite rows. components: G. weights: (n,) non-negative row weights or None.
+        observe: sees every pass of every batch, chains named by start number; may raise to stop.
+
+    Raises:
+        TooFewRowsError: fewer rows than this family can carry. InfiniteValueError: a value is not finite.
+    """
+    task = prepare(x, components, family, options, weights)
+    makes = Starts(task.scaled, task.rows, family, components, task.guard, options.seed, options.shares, weights)
+    numbers = list(range(1 if components == 1 else options.starts))
+    if not numbers:
+        raise BadStartError(starts=options.starts)
+    if options.racing is None or len(numbers) <= options.racing.finalists:
+        raced = run_all(task.rows, makes.parameters, numbers, family, task.guard, options.control(), weights=weights,
+                        observe=observe)
+    else:
+        raced = race(task.rows, makes.parameters, numbers, family, task.guard, options.control(), options.racing,
+                     weights=weights, observe=observe)
+    return conclude(task, raced, [kind_of(i, options.shares) for i in raced.starts])
+
+
+def prepare(x: Array, components: int, family: Family, options: Options, weights: Array | None = None) -> Task:
+    """Check a table and choose the coordinates and the guard for a fit."""
+    x = np.ascontiguousarray(x, dtype=np.float64)
+    check_finite(x)
+    n, d = x.shape
+    least = max(components, 2)
+    if family in OWN_SCATTER or family == "EEE":
+        least = max(least, d + 1) if options.prior == "off" else least
+    if n < least:
+        raise TooFewRowsError(rows=n, needed=least, family=family, components=components, columns=d)
+    scaler = frame_from("columns", *mean_and_covariance(x, weights)) if options.scaling == "zscore" else None
+    scaled = x if scaler is None else scaler.to(x)
+    inner = frame_for(family, scaled, weights)
+    thin = n < THIN * degrees_of_freedom(family, components, d)
+    prior = options.prior == "on" or (options.prior == "auto" and thin)
+    resolution = options.resolution
+    if resolution is not None and scaler is not None:
+        resolution = resolution * np.diagonal(scaler.forward)
+    guard = guard_for(inner, family, components, *mean_and_covariance(scaled, weights), prior=prior,
+                      ridge=options.ridge, resolution=resolution)
+    frame = inner if scaler is None else inner.after(scaler)
+    total = float(n) if weights is None else float(weights.sum())
+    return Task(x, scaled, frame, MemoryRows(inner.to(scaled)), guard, total, weights, family, components)
+
+
+def conclude(task: Task, raced: Raced, kinds: list[StartKind]) -> Fit:
+    """Rank the chains and bring the best one to the user's units."""
+    out = raced.outcome
+    bad = spurious(out.params, task.family, task.guard, task.total)
+    order = np.lexsort((-out.objective, bad, ~raced.finished))
+    best = int(order[0])
+    mixture = by_weight(task.frame.mixture(out.params, best, task.family))
+    shift = task.total * task.frame.log_volume
+    return Fit(
+        mixture, float(out.log_likelihood[best] + shift), best, task.family, task.components,
+        degrees_of_freedom(task.family, mixture.components, mixture.dimension), len(task.x), task.prior, raced.starts,
+        kinds, out.log_likelihood + shift, out.objective + shift, out.iterations, out.reseeds, out.converged,
+        raced.finished, bad, raced.agreed, out.params, task.frame,
+    )  # fmt: skip
+
+
+def by_weight(mixture: Mixture) -> Mixture:
+    """Components by falling weight."""
+    return mixture.permuted(np.argsort(-mixture.weights, kind="stable"))

@@ -1,0 +1,68 @@
+"""Signs that a solution is an artefact: collapsed, spurious or thin components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.studies.mixture.families import OWN_SCATTER, Family, degrees_of_freedom
+from engine.studies.mixture.mixture import Mixture
+from engine.studies.mixture.parameters import Array, Parameters
+from engine.studies.mixture.regularise import THIN, Guard
+
+# Training minus out-of-bag log-likelihood per row above which a fit is called overfitted.
+GAP = 0.5
+AT_FLOOR = 1.01
+
+
+def smallest_ratios(params: Parameters, guard: Guard) -> Array:
+    """Smallest eigenvalue of each covariance relative to the floor, (R, G); 1 means at the floor."""
+    if params.diagonal:
+        return (params.covariances / guard.floor).min(axis=-1)
+    inverse = np.linalg.inv(np.linalg.cholesky(guard.floor))
+    return np.linalg.eigvalsh(inverse @ params.covariances @ inverse.T)[..., 0]
+
+
+def spurious(params: Parameters, family: Family, guard: Guard, total: float) -> NDArray[np.bool_]:
+    """Chains with a component at the floor that has fewer than d + 1 rows: (R,) (McLachlan & Peel 2000, section 3.10).
+
+    Args:
+        total: sum of row weights.
+    """
+    few = params.weights * total < params.dimension + 1
+    low = smallest_ratios(params, guard) <= AT_FLOOR
+    return (params.active & few & low).any(axis=1)
+
+
+@dataclass(frozen=True)
+class Health:
+    """The model card's numbers for one mixture.
+
+    Attributes:
+        rows: (G,) effective rows of each component. smallest: (G,) smallest eigenvalue of each covariance.
+        condition: (G,) largest / smallest eigenvalue. per_parameter: rows per free parameter.
+        thin: (G,) bool, fewer than 5 rows per parameter of the component's own covariance. gap: training minus
+            out-of-bag log-likelihood per row, nan when not computed. overfitted: gap above 0.5 nat.
+    """
+
+    rows: Array
+    smallest: Array
+    condition: Array
+    per_parameter: float
+    thin: NDArray[np.bool_]
+    gap: float
+    overfitted: bool
+
+
+def examine(mixture: Mixture, rows: float, *, train: float = np.nan, out_of_bag: float = np.nan) -> Health:
+    """Describe a mixture fitted to ``rows`` rows; ``train`` and ``out_of_bag`` are log-likelihoods per row."""
+    values = np.linalg.eigvalsh(mixture.covariances)
+    counts = mixture.weights * rows
+    d = mixture.dimension
+    own = d * (d + 1) / 2 if mixture.family in OWN_SCATTER else d
+    gap = float(train - out_of_bag)
+    degrees = degrees_of_freedom(mixture.family, mixture.components, d)
+    return Health(counts, values[:, 0], values[:, -1] / np.maximum(values[:, 0], 1e-300), rows / degrees,
+                  counts < THIN * own, gap, bool(gap > GAP))

@@ -1,0 +1,153 @@
+"""Racing: few iterations for all starts, then only the best distinct ones run out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.studies.mixture.em import Control, Iteration, Observe, Outcome, expectation_maximisation
+from engine.studies.mixture.families import Family
+from engine.studies.mixture.parameters import Array, Parameters, concatenate
+from engine.studies.mixture.regularise import Guard
+from engine.studies.mixture.sweep import Rows
+
+# Short and float32 fits are enough to rank starts; statistics of this many entries make float32 pay.
+FLOAT32_FROM = 20_000
+
+
+@dataclass(frozen=True)
+class RaceRules:
+    """How starts are thinned out.
+
+    Attributes:
+        short: iterations for every start. finalists: distinct starts that run out. first: size of the first wave.
+        agree: the race ends when this many of the first wave agree to ``agreement`` nats per row.
+    """
+
+    short: int = 8
+    finalists: int = 5
+    first: int = 10
+    agree: int = 5
+    agreement: float = 1e-6
+
+
+@dataclass
+class Raced:
+    """All starts of a fit.
+
+    Attributes:
+        outcome: one chain per start that was begun, in order of ``starts``. starts: (R,) their numbers.
+        finished: (R,) bool, run out to convergence; the others stopped after the short run.
+        agreed: whether the first wave agreed, so that later starts were not begun.
+    """
+
+    outcome: Outcome
+    starts: NDArray[np.intp]
+    finished: NDArray[np.bool_]
+    agreed: bool
+
+
+Begin = Callable[[list[int]], Parameters]
+
+
+def run_all(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: Guard, control: Control, *,
+            weights: Array | None = None, observe: Observe | None = None) -> Raced:
+    """Every start to convergence."""
+    outcome = polished(rows, begin(starts), family, guard, control, weights, _renumber(observe, np.array(starts)))
+    return Raced(outcome, np.array(starts), np.ones(len(starts), bool), False)
+
+
+def race(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: Guard, control: Control,
+         rules: RaceRules = RaceRules(), *, weights: Array | None = None, observe: Observe | None = None) -> Raced:
+    """Short runs of all starts, the best distinct ones run out.
+
+    Args:
+        begin: makes starting parameters for start numbers. starts: the numbers to race. observe: sees every pass, with
+            start numbers as chains.
+    """
+    total = float(rows.n) if weights is None else float(weights.sum())
+    brief = replace(control, max_iterations=rules.short, dtype=_fast(rows, control))
+    waves = [starts[: rules.first], starts[rules.first :]]
+    done: list[Outcome] = []
+    agreed = False
+    for wave in waves:
+        if not wave or agreed:
+            continue
+        done.append(expectation_maximisation(rows, begin(wave), family, guard, brief, weights=weights,
+                                             observe=_renumber(observe, np.array(wave))))
+        best = np.sort(done[0].objective)[::-1]
+        agreed = len(best) >= rules.first and best[0] - best[rules.agree - 1] <= rules.agreement * total
+    joined = join(done)
+    numbers = np.array(starts[: len(joined.objective)])
+    picked = distinct(joined.objective, 1 if agreed else rules.finalists, rules.agreement * total)
+    final = polished(rows, joined.params.take(picked), family, guard, control, weights,
+                     _renumber(observe, numbers[picked]))
+    final.iterations += joined.iterations[picked]
+    final.reseeds += joined.reseeds[picked]
+    overwrite(joined, picked, final)
+    finished = np.zeros(len(numbers), bool)
+    finished[picked] = True
+    return Raced(joined, numbers, finished, agreed)
+
+
+def polished(rows: Rows, params: Parameters, family: Family, guard: Guard, control: Control,
+             weights: Array | None = None, observe: Observe | None = None) -> Outcome:
+    """Run to convergence in float32 where that pays, then to convergence in float64."""
+    fast = replace(control, dtype=_fast(rows, control))
+    if fast.dtype == np.float64:
+        return expectation_maximisation(rows, params, family, guard, control, weights=weights, observe=observe)
+    rough = expectation_maximisation(rows, params, family, guard, fast, weights=weights, observe=observe)
+    left = max(control.max_iterations - int(rough.iterations.min()), 1)
+    exact = replace(control, dtype=np.float64, max_iterations=left)
+    fine = expectation_maximisation(rows, rough.params, family, guard, exact, weights=weights, observe=observe)
+    fine.iterations += rough.iterations
+    fine.reseeds += rough.reseeds
+    return fine
+
+
+def distinct(objective: Array, most: int, apart: float) -> NDArray[np.intp]:
+    """Indices of the best ``most`` chains whose objectives differ by more than ``apart``, best first."""
+    picked: list[int] = []
+    for chain in np.argsort(-objective, kind="stable"):
+        if len(picked) == most:
+            break
+        if all(abs(objective[chain] - objective[other]) > apart for other in picked):
+            picked.append(int(chain))
+    return np.array(picked)
+
+
+def join(parts: list[Outcome]) -> Outcome:
+    """Several outcomes as one."""
+    if len(parts) == 1:
+        return parts[0]
+    names = ("log_likelihood", "objective", "iterations", "converged", "reseeds")
+    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Outcome(params=concatenate([part.params for part in parts]), **joined)
+
+
+def overwrite(outcome: Outcome, chains: NDArray[np.intp], other: Outcome) -> None:
+    """Replace these chains by those of ``other``."""
+    outcome.params = outcome.params.put(chains, other.params)
+    for name in ("log_likelihood", "objective", "iterations", "converged", "reseeds"):
+        getattr(outcome, name)[chains] = getattr(other, name)
+
+
+def _fast(rows: Rows, control: Control) -> Any:
+    if control.dtype == np.float64 and rows.n * rows.dimension >= FLOAT32_FROM:
+        return np.float32
+    return control.dtype
+
+
+def _renumber(observe: Observe | None, numbers: NDArray[np.intp]) -> Observe | None:
+    if observe is None:
+        return None
+    return lambda seen: observe(replace_chains(seen, numbers))
+
+
+def replace_chains(seen: Iteration, numbers: NDArray[np.intp]) -> Iteration:
+    """The same pass with start numbers in place of positions in the batch."""
+    return replace(seen, chains=numbers[seen.chains])

@@ -1,0 +1,150 @@
+"""One pass over the rows: E-step and the sums of the M-step for all chains of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.studies.mixture.kernels import Kernel, Real, choose
+from engine.studies.mixture.parameters import Array, Parameters
+
+# Entries of one block of responsibilities: about half of a core's second-level cache in float32.
+BLOCK_ENTRIES = 1 << 18
+CACHED_FEATURES = 1 << 28
+Block = tuple[slice, Real]
+# Turns log joint densities (G, R, c), in place, into memberships; returns the rows' log densities (R, c).
+Respond = Callable[[Real, slice], Real]
+# Sees each block: rows, memberships (G, R, c) before weighting, log densities (R, c).
+Visit = Callable[[slice, Real, Real], None]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """All that EM ever needs from the data, in float64.
+
+    Attributes:
+        log_likelihood: (R,) weighted sum over rows.
+        n: (R, G) sums of memberships. first: (R, G, d). second: (R, G, d, d) or (R, G, d).
+    """
+
+    log_likelihood: Array
+    n: Array
+    first: Array
+    second: Array
+
+    def take(self, chains: NDArray[Any]) -> Moments:
+        """Only these chains."""
+        return Moments(self.log_likelihood[chains], self.n[chains], self.first[chains], self.second[chains])
+
+
+class Rows(Protocol):
+    """Rows in the coordinates of a fit, delivered in blocks."""
+
+    n: int
+    dimension: int
+
+    def blocks(self, kernel: Kernel, dtype: Any, height: int) -> Iterator[Block]:
+        """(rows, features) for consecutive rows, at most ``height`` at a time."""
+
+    def row(self, index: int) -> Array:
+        """One row (d,)."""
+
+
+class MemoryRows:
+    """Rows held in memory; features are kept between passes while they are small.
+
+    Args:
+        x: (n, d) float64, finite.
+    """
+
+    def __init__(self, x: Array) -> None:
+        self.x = np.ascontiguousarray(x, dtype=np.float64)
+        self.n, self.dimension = self.x.shape
+        self._cache: dict[tuple[type, Any], Real] = {}
+
+    def blocks(self, kernel: Kernel, dtype: Any, height: int) -> Iterator[Block]:
+        """Consecutive blocks."""
+        key = (type(kernel), np.dtype(dtype))
+        if key not in self._cache and self.n * kernel.width(self.dimension) * key[1].itemsize <= CACHED_FEATURES:
+            self._cache[key] = kernel.features(self.x.astype(dtype))
+        kept = self._cache.get(key)
+        for start in range(0, self.n, height):
+            rows = slice(start, min(start + height, self.n))
+            yield rows, kept[rows] if kept is not None else kernel.features(self.x[rows].astype(dtype))
+
+    def row(self, index: int) -> Array:
+        """One row."""
+        return self.x[index]
+
+
+def soft(joint: Real, rows: slice) -> Real:
+    """Bayes' rule in place: memberships p(k | x). Returns log f(x)."""
+    top = joint.max(axis=0)
+    joint -= top
+    np.exp(joint, out=joint)
+    total = joint.sum(axis=0)
+    joint /= total
+    np.log(total, out=total)
+    total += top
+    return total
+
+
+def block_height(entries: int) -> int:
+    """Rows of a block for this many chains x components."""
+    return int(np.clip(BLOCK_ENTRIES // max(entries, 1), 256, 4096))
+
+
+def sweep(
+    rows: Rows,
+    params: Parameters,
+    *,
+    weights: Array | None = None,
+    dtype: Any = np.float64,
+    respond: Respond = soft,
+    visit: Visit | None = None,
+    kernel: Kernel | None = None,
+) -> Moments:
+    """E-step over all rows and the sums for the M-step.
+
+    Args:
+        rows: n rows of d columns. params: R chains. weights: (n,) or one row of weights a chain (R, n).
+        dtype: of features and memberships; sums are float64 in any case.
+    """
+    kernel = kernel or choose(params.diagonal, params.dimension)
+    r, g, d = params.means.shape
+    theta = kernel.coefficients(params, dtype)
+    sums: Any = 0.0
+    likelihood = np.zeros(r)
+    for block, phi in rows.blocks(kernel, dtype, block_height(r * g)):
+        z = kernel.evaluate(theta, phi).reshape(g, r, -1)
+        density = respond(z, block)
+        if visit is not None:
+            visit(block, z, density)
+        if weights is None:
+            likelihood += density.sum(axis=1, dtype=np.float64)
+        else:
+            w = weights[..., block]
+            likelihood += (density * w).sum(axis=1, dtype=np.float64)
+            z *= w.astype(dtype, copy=False)
+        sums = sums + kernel.gather(z.reshape(g * r, -1), phi)
+    n, first, second = kernel.moments(np.asarray(sums, dtype=np.float64), (r, g, d))
+    return Moments(likelihood, n, first, second)
+
+
+def partition_moments(rows: Rows, labels: NDArray[np.integer], components: int, diagonal: bool,
+                      weights: Array | None = None) -> Moments:
+    """The sums for hard memberships: labels (R, n), -1 for rows left out."""
+    kernel = choose(diagonal, rows.dimension)
+    r = len(labels)
+    sums: Any = 0.0
+    for block, phi in rows.blocks(kernel, np.float64, block_height(r * components)):
+        z = (labels[None, :, block] == np.arange(components)[:, None, None]).astype(np.float64)
+        if weights is not None:
+            z *= weights[..., block]
+        sums = sums + kernel.gather(z.reshape(components * r, -1), phi)
+    n, first, second = kernel.moments(np.asarray(sums), (r, components, rows.dimension))
+    return Moments(np.full(r, np.nan), n, first, second)

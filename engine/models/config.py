@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -94,3 +94,14 @@ class UserModel(ModelOptions):
 
 
 ModelConfig = Annotated[Mlp | Cnn | Resnet | Transformer | UserModel, Field(discriminator="builder")]
+
+
+class StudyModel(Spec):
+    """A network of one of the studies, such as a recurrent one; its study publishes it, forms do not offer it."""
+
+    builder: Literal["study"] = "study"
+    factory: str = field(..., "Factory", "module:function that makes it.", pattern=r"^engine\.studies\.[a-z_.]+:[a-z_]+$")
+    settings: dict[str, Any] = field(dict, "Settings", "What the function takes.")
+
+
+AnyModelConfig = Annotated[Mlp | Cnn | Resnet | Transformer | UserModel | StudyModel, Field(discriminator="builder")]

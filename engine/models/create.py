@@ -1,0 +1,129 @@
+"""Makes the network of a config and its loss, and checks that they take the data."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.data.dataset import Dataset
+from engine.models.builtin import build
+from engine.models.config import AnyModelConfig, StudyModel, UserModel
+from engine.models.errors import BadForward, BadLoss, BadOutputs, NotATensor, SourceChanged
+from engine.models.freeze import freeze, survey, thaw
+from engine.models.userfile import UserFile
+from engine.models.weights import fit_weights, read_weights
+from engine.seeding import derive
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+def mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Mean of (output - target)^2; outputs (N, 1) or (N,), targets (N,)."""
+    return F.mse_loss(outputs.reshape(targets.shape), targets)
+
+
+LOSSES: dict[str, LossFunction] = {"cross_entropy": F.cross_entropy, "mse": mean_squared_error}
+
+
+def open_source(config: AnyModelConfig, folder: Path) -> UserFile | None:
+    """The user's code of a model config: frozen into ``folder`` the first time, taken from there afterwards.
+
+    Raises:
+        ConsentMissing, SourceChanged (since the config was made), and what loading the file raises.
+    """
+    if not isinstance(config, UserModel):
+        return None
+    path = Path(config.path).expanduser()
+    if (folder / path.name).is_file():
+        source = thaw(folder, path.name)
+    else:
+        source = survey(path)
+        if config.sha256 and config.sha256 != source.sha256:
+            raise SourceChanged(path=path, expected=config.sha256, found=source.sha256)
+        source = freeze(path, folder)
+    return UserFile(source)
+
+
+def create(config: AnyModelConfig, shape: tuple[int, ...], outputs: int, seed: int, user: UserFile | None) -> nn.Module:
+    """The network with the weights of a fresh start, or those of the file that the config names.
+
+    Args:
+        shape: of one example. outputs: classes, or numbers to predict. user: from ``open_source``, for UserModel.
+    """
+    if isinstance(config, StudyModel):
+        module, _, function = config.factory.partition(":")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "weights"))
+            return getattr(importlib.import_module(module), function)(config.settings, shape, outputs)
+    if isinstance(config, UserModel):
+        assert user is not None, "open_source comes first"
+        net = user.build(config.factory, seed)
+    else:
+        net = build(config, shape, outputs, seed)
+    if config.weights:
+        path = Path(config.weights).expanduser()
+        fit_weights(net, read_weights(path), str(path))
+    return net
+
+
+def choose_loss(classes: int, user: UserFile | None) -> tuple[str, LossFunction]:
+    """Name and function of the loss: the user's own, cross-entropy for classes, mean squared error for numbers."""
+    if user is not None and user.has("loss"):
+        return "user", _own_loss(user)
+    name = "cross_entropy" if classes else "mse"
+    return name, LOSSES[name]
+
+
+def _own_loss(user: UserFile) -> LossFunction:
+    function = user.main.loss  # called directly: guarding each step would cost as much as a small network
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        value = function(outputs, targets)
+        if not isinstance(value, Tensor) or value.dim() != 0:
+            shape = tuple(value.shape) if isinstance(value, Tensor) else ""
+            raise BadLoss(got=f"{type(value).__name__} {shape}".strip())
+        return value
+
+    return loss
+
+
+def as_tensors(x: Any, y: Any, device: str | torch.device, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    """Arrays as tensors of their own memory on ``device``; floating-point examples and targets get ``dtype``."""
+    pair = [torch.tensor(a, device=device) for a in (x, y)]
+    pair = [t.to(dtype) if t.is_floating_point() else t for t in pair]
+    return pair[0], pair[1]
+
+
+def check_fit(module: nn.Module, loss: LossFunction, loss_name: str, data: Dataset, device: str) -> None:
+    """Send two examples through the network and the loss.
+
+    Raises:
+        BadForward, NotATensor, BadOutputs, BadLoss: worded for the owner of the network.
+    """
+    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    x, y = as_tensors(data.x_train[:2], data.y_train[:2], device, dtype)
+    was_training = module.training
+    module.eval()
+    try:
+        outputs = module(x)
+    except Exception as error:
+        raise BadForward(shape=data.shape, reason=(str(error).splitlines() or [type(error).__name__])[0]) from error
+    finally:
+        module.train(was_training)
+    if not isinstance(outputs, Tensor):
+        raise NotATensor(got=type(outputs).__name__)
+    classes = len(data.classes)
+    targets = f"{classes} classes" if classes else "one number to predict"
+    fits = outputs.dim() == 2 and outputs.shape[1] >= classes if classes else outputs.numel() == prod(y.shape)
+    if loss_name != "user" and not fits:
+        raise BadOutputs(shape=tuple(outputs.shape), targets=targets)
+    value = loss(outputs, y)
+    if not value.requires_grad and any(p.requires_grad for p in module.parameters()):
+        raise BadLoss(got="a number that does not depend on the outputs")

@@ -1,0 +1,19 @@
+"""Learning rate by step."""
+
+from __future__ import annotations
+
+import math
+
+from engine.training.config import Optimiser
+
+DECAY_AT = 0.75
+DECAY = 0.1
+
+
+def learning_rate(optimiser: Optimiser, step: int, total: int) -> float:
+    """Learning rate of step 0, 1, ... of ``total``: constant, a tenth after 75 %, or half a cosine (Loshchilov and Hutter 2017)."""
+    if optimiser.schedule == "step" and step >= DECAY_AT * total:
+        return optimiser.learning_rate * DECAY
+    if optimiser.schedule == "cosine":
+        return optimiser.learning_rate * 0.5 * (1.0 + math.cos(math.pi * step / total))
+    return optimiser.learning_rate

@@ -6,10 +6,12 @@ Nothing here imports Qt; what windows need on top is in tests/app/conftest.py.
 from __future__ import annotations
 
 import gc
+import importlib.abc
 import logging
 import os
 import re
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -51,6 +53,20 @@ def _isolate() -> None:
 
 
 _isolate()
+
+
+class NoQt(importlib.abc.MetaPathFinder):
+    """Stands before all finders in the lane that shows that the engine needs no Qt."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Refuse Qt; leave everything else to the next finder."""
+        if name.partition(".")[0] in ("PySide6", "shiboken6", "pyqtgraph"):
+            raise ImportError(f"the engine must work without {name}")
+
+
+if os.environ.get("THEODOLITE_TEST_NO_QT"):
+    assert "PySide6" not in sys.modules, "pytest was started with a plugin that imports Qt"
+    sys.meta_path.insert(0, NoQt())
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:

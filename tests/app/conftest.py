@@ -1,4 +1,4 @@
-"""What tests with windows need on top: a Qt platform that needs no screen, and no widget, timer or thread left behind."""
+"""What tests with windows need on top: a Qt platform without a screen; no widget, timer or thread left behind."""
 
 from __future__ import annotations
 

@@ -1,0 +1,133 @@
+"""Which devices can compute here: proven by a matrix product in a child process, remembered until the next boot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from engine.durable import write_atomic
+from engine.runs.processes import boot_id
+
+TIMEOUT = 60.0
+
+
+class Device(BaseModel):
+    """One device.
+
+    Attributes:
+        name: as torch names it: "cpu", "cuda:0", "mps". title: for people. memory: bytes, None when unknown.
+        usable: whether a matrix product on it came out right. reason: why not, "" when usable.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    title: str
+    memory: int | None = None
+    usable: bool = True
+    reason: str = ""
+
+
+CPU = Device(name="cpu", title="Processor")
+_LIST = TypeAdapter(list[Device])
+
+# Runs in a child: a broken driver may hang or kill whoever touches it.
+_PROBE = """
+import json, sys
+def prove(name):
+    import torch
+    a = torch.arange(64 * 64, dtype=torch.float32).reshape(64, 64) % 7
+    b = (a.to(name) @ a.to(name)).cpu()
+    return "" if torch.equal(b, a @ a) else "a matrix product on it came out wrong"
+def tell(name, title, memory):
+    try:
+        reason = prove(name)
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    print(json.dumps(dict(name=name, title=title, memory=memory, usable=not reason, reason=reason)), flush=True)
+import torch
+for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+    found = torch.cuda.get_device_properties(index)
+    tell(f"cuda:{index}", found.name, found.total_memory)
+if torch.backends.mps.is_available():
+    tell("mps", "Apple GPU", None)
+"""
+
+
+def discover(interpreter: str | None = None, *, timeout: float = TIMEOUT, cache: Path | None = None) -> list[Device]:
+    """All devices, the processor last; asks a child process once for each boot and interpreter.
+
+    Args:
+        interpreter: path of the Python that will compute, None for this one.
+        timeout: seconds for the child, which imports torch. cache: folder for the answer, None for the user's.
+    """
+    file = _cache_file(interpreter, cache)
+    known = _read(file)
+    if known is not None:
+        return known
+    found = [*_probe(interpreter or sys.executable, timeout), CPU]
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, _LIST.dump_json(found), sync=False)
+    except OSError:
+        pass
+    return found
+
+
+def accelerators(interpreter: str | None = None, cache: Path | None = None) -> list[str]:
+    """Names of the usable accelerators that ``discover`` has found since boot; starts nothing."""
+    return [device.name for device in _read(_cache_file(interpreter, cache)) or [] if device.usable and device != CPU]
+
+
+def _probe(interpreter: str, timeout: float) -> list[Device]:
+    if getattr(sys, "frozen", False) and interpreter == sys.executable:
+        arguments = [interpreter, "--probe-devices"]
+    else:
+        arguments = [interpreter, "-P", "-c", _PROBE]
+    broken = Device(name="accelerator", title="Accelerator", usable=False)
+    try:
+        done = subprocess.run(arguments, capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False)
+    except subprocess.TimeoutExpired:
+        return [broken.model_copy(update={"reason": f"its driver did not answer within {timeout:.0f} s"})]
+    except OSError as error:
+        return [broken.model_copy(update={"reason": f"{interpreter} cannot be run ({error.strerror})"})]
+    found = []
+    for line in done.stdout.splitlines():
+        try:
+            found.append(Device.model_validate(json.loads(line)))
+        except (ValueError, ValidationError):
+            continue
+    if done.returncode != 0:
+        reason = (done.stderr.decode("utf-8", "replace").strip().splitlines() or ["the test of devices crashed"])[-1]
+        found.append(broken.model_copy(update={"reason": reason}))
+    return found
+
+
+def probe_here() -> None:
+    """What the child does in a frozen program, where no interpreter takes ``-c``."""
+    exec(_PROBE, {})
+
+
+def _cache_file(interpreter: str | None, cache: Path | None) -> Path:
+    program = Path(interpreter or sys.executable)
+    try:
+        changed = program.stat().st_mtime_ns
+    except OSError:
+        changed = 0
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    key = hashlib.blake2b(f"{boot_id()}\0{program}\0{changed}\0{hidden}".encode(), digest_size=8).hexdigest()
+    return (cache or Path(platformdirs.user_cache_dir("theodolite", False))) / f"devices-{key}.json"
+
+
+def _read(file: Path) -> list[Device] | None:
+    try:
+        return _LIST.validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        return None

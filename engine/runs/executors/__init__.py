@@ -1,0 +1,1 @@
+"""Where workers run: one protocol, one module a place."""

@@ -1,0 +1,107 @@
+"""From any exception to an error that a person can act on."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from engine.errors import EngineError
+from engine.runs.events import Failed
+
+
+class OutOfMemory(EngineError):
+    """Raised when the computer's memory does not suffice."""
+
+    what = "The computer's memory was not enough."
+    remedy = "Choose a smaller network, batch or grid, or close other programs, and run it again."
+
+
+class DeviceOutOfMemory(EngineError):
+    """Raised when the accelerator's memory does not suffice."""
+
+    what = "The memory of {device} was not enough."
+    remedy = "Choose a smaller network or batch, close other programs that use it, or run on the cpu."
+
+
+class DeviceLost(EngineError):
+    """Raised when the accelerator stopped answering."""
+
+    what = "{device} stopped working."
+    why = "Its driver says: {reason}"
+    remedy = "Resume the run; if it happens again, restart the computer or run on the processor (device cpu)."
+
+
+class DiskFull(EngineError):
+    """Raised when nothing more can be written."""
+
+    what = "The disk with the runs is full."
+    why = "{path} could not be written."
+    remedy = "Free some space, for instance by deleting runs, then resume. What was announced before is kept."
+
+
+class NotWritable(EngineError):
+    """Raised when the run folder may not be written."""
+
+    what = "The run could not write {path}."
+    why = "The folder is read-only, or belongs to somebody else."
+    remedy = "Choose another folder for runs in the settings, or change its permissions."
+
+
+class MissingPackage(EngineError):
+    """Raised when the interpreter of a run lacks a package."""
+
+    what = "The Python package {package} is missing."
+    why = "The interpreter of this run, {interpreter}, does not have it."
+    remedy = "Install it there, or choose another interpreter."
+
+
+class TaskFailed(EngineError):
+    """Raised in place of an exception that no part of the program foresaw."""
+
+    what = "The task failed unexpectedly ({kind})."
+    why = "{reason}"
+    remedy = "The file log.txt in the run folder has the details; please report them."
+
+
+def explain(error: BaseException, device: str, interpreter: str) -> EngineError:
+    """The error in words: an EngineError as it is, known causes by their class, the rest as TaskFailed."""
+    origin = type(error).__module__.partition(".")[0]
+    match error:
+        case EngineError():
+            return error
+        case MemoryError():
+            return OutOfMemory()
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return DiskFull(path=str(error.filename or "A file"))
+        case OSError() if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            return NotWritable(path=str(error.filename or "a file"))
+        case ModuleNotFoundError():
+            return MissingPackage(package=error.name or "", interpreter=interpreter)
+        case RuntimeError() if origin == "torch" and type(error).__name__ == "OutOfMemoryError":
+            return DeviceOutOfMemory(device=device)
+        case RuntimeError() if _is_cpu_allocation(error):
+            return OutOfMemory()
+        case RuntimeError() if type(error).__name__ == "AcceleratorError" or str(error).startswith("CUDA error"):
+            return DeviceLost(device=device, reason=_first_line(error))
+    return TaskFailed(kind=type(error).__name__, reason=_first_line(error))
+
+
+def _is_cpu_allocation(error: BaseException) -> bool:
+    return "DefaultCPUAllocator" in str(error)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return (text[0] if text else "It gave no reason.")[:300]
+
+
+def event(error: EngineError) -> Failed:
+    """The event that ends a run with this error."""
+    return Failed(
+        error=type(error).__name__, what=error.what, why=error.why, remedy=error.remedy,
+        params={key: _plain(value) for key, value in error.params.items()},
+    )  # fmt: skip
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

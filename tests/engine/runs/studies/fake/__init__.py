@@ -1,0 +1,1 @@
+"""A study that exists for tests only: tiny tasks that do what a test needs."""

@@ -1,0 +1,104 @@
+"""Small texts: labels that follow the language, labels that elide, rules, and helpers for tool buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QToolButton, QWidget
+
+from app.shell.icons import icon
+from app.shell.theme import theme
+
+
+class Label(QLabel):
+    """A label of one of the style sheet's roles: title section caption group muted callout error good warn bad."""
+
+    def __init__(self, text: str = "", role: str = "", parent: QWidget | None = None, *, wrap: bool = False) -> None:
+        super().__init__(text, parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(wrap)
+        if role:
+            self.setProperty("role", role)
+
+    def set_role(self, role: str) -> None:
+        """Change the role; the style sheet is applied again only when it differs."""
+        if self.property("role") != role:
+            restyle(self, "role", role)
+
+
+class ElidedLabel(Label):
+    """One line that ends in an ellipsis when it does not fit, and tells the whole in its tooltip."""
+
+    def __init__(self, text: str = "", role: str = "", parent: QWidget | None = None) -> None:
+        super().__init__("", role, parent)
+        self._full = ""
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setText(text)
+
+    def setText(self, text: str) -> None:
+        self._full = text
+        self.setAccessibleName(text)
+        self._tell()
+        self.updateGeometry()
+        self.update()
+
+    def text(self) -> str:
+        return self._full
+
+    def sizeHint(self) -> QSize:
+        metrics = self.fontMetrics()
+        return QSize(metrics.horizontalAdvance(self._full) + 2, metrics.height())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(min(24, self.sizeHint().width()), self.fontMetrics().height())
+
+    def elided(self) -> bool:
+        """Whether part of the text is hidden now."""
+        return self.fontMetrics().horizontalAdvance(self._full) > self.width()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._tell()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        shown = self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, self.width())
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(self.rect(), int(self.alignment() | Qt.AlignmentFlag.AlignVCenter), shown)
+
+    def _tell(self) -> None:
+        self.setToolTip(self._full if self.elided() else "")
+
+
+def restyle(widget: QWidget, name: str, value: object) -> None:
+    """Set a property that the style sheet looks at, and have the sheet applied again if it changed."""
+    if widget.property(name) == value:
+        return
+    widget.setProperty(name, value)
+    widget.style().unpolish(widget)
+    widget.style().polish(widget)
+    widget.update()
+
+
+def rule(parent: QWidget | None = None) -> QFrame:
+    """A thin horizontal line."""
+    line = QFrame(parent)
+    line.setProperty("role", "rule")
+    return line
+
+
+def tool(
+    name: str, text: str, handler: Callable[[], object] | None = None, parent: QWidget | None = None
+) -> QToolButton:
+    """A button with only an icon: its words are tooltip and accessible name, and a click gives it no focus."""
+    button = QToolButton(parent)
+    button.setIcon(icon(name))
+    button.setIconSize(QSize(theme().px(16), theme().px(16)))
+    button.setToolTip(text)
+    button.setAccessibleName(text)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    if handler is not None:
+        button.clicked.connect(lambda _checked=False: handler())
+    return button

@@ -1,0 +1,124 @@
+"""Proof that a network's second derivatives are right, before anything is built on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine import seeding
+from engine.errors import EngineError
+from engine.studies.landscape.products import HessianOperator
+from engine.studies.landscape.vectors import Batch, Layout, Loss, Params, require_examples, require_finite
+
+
+class NoSecondDerivative(EngineError):
+    """Raised where autograd cannot differentiate the loss twice."""
+
+    what = "The model cannot be differentiated twice."
+    why = "Torch says: {reason}"
+    remedy = "Replace the operation by plain torch operations, or give its autograd.Function a differentiable backward."
+
+
+class WrongSecondDerivative(EngineError):
+    """Raised where Hessian products disagree with finite differences of the gradient."""
+
+    what = "The model's second derivatives are wrong: they miss finite differences of its gradient by {percent:.2g} %."
+    why = "A hand-written backward pass is usually not differentiable itself, so Hessian products leave its share out."
+    remedy = "Write that operation with plain torch operations, or use a measure that needs first derivatives only."
+
+
+class NotDeterministic(EngineError):
+    """Raised where the same weights and data give two different losses."""
+
+    what = "The loss differs from call to call at the same weights and data ({first:.9g}, then {second:.9g})."
+    why = "Something random, such as dropout outside torch's own layers, is active while measuring."
+    remedy = "Switch it off in evaluation mode."
+
+
+def check_second_derivatives(
+    loss: Loss,
+    params: Params,
+    batch: Batch,
+    *,
+    fixed: Params | None = None,
+    directions: int = 2,
+    tolerance: float = 1e-3,
+    seed: int = 0,
+) -> float:
+    """Compare H v with central differences of the gradient along seeded random directions, in double precision.
+
+    The point is moved by a thousandth of the weights' size first, so that no kink of a ReLU lies exactly on it. Where
+    the network insists on single precision the check runs in that, with a coarser step and ``tolerance`` of at least 5 %.
+
+    Returns:
+        The largest relative deviation found.
+
+    Raises:
+        NotFinite, NotDeterministic, NoSecondDerivative, WrongSecondDerivative.
+    """
+    require_examples([batch])
+    require_finite(params)
+    operator, double = _operator(loss, params, batch, fixed or {}, seed)
+    layout, steps = operator.layout, (1e-4, 1e-5, 1e-6) if double else (1e-2, 3e-3, 1e-3)
+    worst = 0.0
+    for index in range(directions):
+        draw = seeding.generator(seed, "direction", index).standard_normal(layout.size)
+        direction = torch.as_tensor(draw / np.linalg.norm(draw)).to(operator.point)
+        product = _twice(lambda direction=direction: operator(direction))
+        worst = max(worst, min(_deviation(operator, direction, product, step) for step in steps))
+    limit = tolerance if double else max(tolerance, 0.05)
+    if not worst <= limit:
+        raise WrongSecondDerivative(percent=100 * worst)
+    return worst
+
+
+def _operator(loss: Loss, params: Params, batch: Batch, fixed: Params, seed: int) -> tuple[HessianOperator, bool]:
+    """The operator near the point, in double precision if the network can (second value)."""
+    layout = Layout.of(params)
+    point = layout.flatten(params).double()
+    noise = torch.as_tensor(seeding.generator(seed, "jitter").standard_normal(layout.size)).to(point.device)
+    moved = layout.unflatten(point + 1e-3 * point.pow(2).mean().sqrt() * noise)
+    values = []
+    try:
+        weights, others, data = moved, {name: _double(value) for name, value in fixed.items()}, (_double(batch[0]), _double(batch[1]))
+        values = [_value(loss, {**others, **weights}, data) for _ in range(2)]
+        double = True
+    except (RuntimeError, TypeError):  # the network casts or keeps tensors of its own in single precision
+        weights = {name: value.to(params[name].dtype) for name, value in moved.items()}
+        others, data, double = dict(fixed), batch, False
+        values = [_value(loss, {**others, **weights}, data) for _ in range(2)]
+    if abs(values[0] - values[1]) > (1e-9 if double else 1e-4) * max(1.0, abs(values[0])):
+        raise NotDeterministic(first=values[0], second=values[1])
+    return HessianOperator(loss, weights, [data], fixed=others), double
+
+
+def _double(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor
+
+
+@torch.no_grad()
+def _value(loss: Loss, params: Params, batch: Batch) -> float:
+    return float(loss(params, batch))
+
+
+def _twice(product: Callable[[], Tensor]) -> Tensor:
+    try:
+        return product()
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise NoSecondDerivative(reason=str(error).strip().splitlines()[0]) from error
+
+
+def _deviation(operator: HessianOperator, direction: Tensor, product: Tensor, step: float) -> float:
+    """|finite difference - product| relative to the larger of them, and to a millionth of the gradient."""
+    ends = []
+    for sign in (1, -1):
+        shifted = operator.layout.unflatten(operator.point + sign * step * direction)
+        ends.append(HessianOperator(operator.loss, shifted, operator.batches, fixed=operator.fixed).gradient())
+    difference = (ends[0] - ends[1]) / (2 * step)
+    scale = torch.stack([difference.norm(), product.norm(), 1e-6 * ends[0].norm(), torch.tensor(1e-12).to(difference)]).max()
+    return float((difference - product).norm() / scale)

@@ -1,0 +1,104 @@
+"""Putting a network's batch normalisation and dropout into the state that a measurement needs, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from engine.studies.landscape.vectors import Params
+
+SWITCHED_NORM = "Batch normalisation was in training mode; it is measured with its running statistics ({layers})."
+SWITCHED_DROPOUT = "Dropout was active; it is switched off while measuring ({layers})."
+BATCH_STATISTICS = "These layers keep no running statistics, so the numbers depend on how examples fall into batches ({layers})."
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something to tell about the numbers: an English template and its values, as ``Run.warn`` takes them."""
+
+    template: str
+    params: dict[str, str]
+
+
+@contextmanager
+def evaluation_mode(module: nn.Module) -> Iterator[list[Note]]:
+    """The module in evaluation mode; yields what had to be switched, and restores every layer's mode afterwards."""
+    modes = {part: part.training for part in module.modules()}
+    try:
+        notes = list(_notes(module))
+        module.eval()
+        yield notes
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+
+
+def _notes(module: nn.Module) -> Iterator[Note]:
+    parts = [(name or type(part).__name__, part) for name, part in module.named_modules()]
+    norms = [name for name, part in parts if isinstance(part, _BatchNorm) and part.training and part.track_running_stats]
+    drops = [name for name, part in parts if isinstance(part, _DropoutNd) and part.training and part.p > 0]
+    loose = [name for name, part in parts if isinstance(part, _BatchNorm) and part.running_mean is None]
+    for template, names in ((SWITCHED_NORM, norms), (SWITCHED_DROPOUT, drops), (BATCH_STATISTICS, loose)):
+        if names:
+            yield Note(template, {"layers": ", ".join(names[:4]) + (" ..." if len(names) > 4 else "")})
+
+
+def batchnorm_layers(module: nn.Module) -> dict[str, _BatchNorm]:
+    """name -> each batch normalisation that keeps running statistics."""
+    return {
+        name: part
+        for name, part in module.named_modules()
+        if isinstance(part, _BatchNorm) and part.running_mean is not None
+    }
+
+
+@contextmanager
+def batch_statistics(module: nn.Module, *, average: bool = False) -> Iterator[None]:
+    """Evaluation mode, but batch normalisation uses each batch's own statistics, as in training.
+
+    Args:
+        average: let running statistics become the plain mean over the batches seen (otherwise momentum is left alone).
+    """
+    layers = batchnorm_layers(module)
+    momenta = {name: layer.momentum for name, layer in layers.items()}
+    with evaluation_mode(module):
+        try:
+            for layer in layers.values():
+                layer.training = True
+                layer.momentum = None if average else layer.momentum
+            yield
+        finally:
+            for name, layer in layers.items():
+                layer.momentum = momenta[name]
+
+
+@torch.no_grad()
+def refit_batchnorm(module: nn.Module, params: Params, inputs: Iterable[Tensor]) -> dict[str, Tensor]:
+    """Running statistics re-estimated at other weights.
+
+    Args:
+        module: the network; neither its weights nor its buffers change.
+        params: name -> tensor, the weights (and any buffers) to run with.
+        inputs: batches (n_i, ...) of training inputs, better of equal and large size.
+
+    Returns:
+        buffer name -> new tensor, to be laid over ``params``; empty without batch normalisation.
+
+    Source: Garipov et al. 2018, Loss Surfaces, Mode Connectivity and Fast Ensembling of DNNs, appendix A.2.
+    """
+    layers = batchnorm_layers(module)
+    if not layers:
+        return {}
+    names = [f"{layer}.{name}" if layer else name for layer in layers for name in ("running_mean", "running_var", "num_batches_tracked")]
+    own = dict(module.named_buffers())
+    buffers = {name: torch.zeros_like(params.get(name, own[name])) for name in names}
+    with batch_statistics(module, average=True):
+        for x in inputs:
+            torch.func.functional_call(module, {**params, **buffers}, (x,))
+    return buffers

@@ -73,7 +73,9 @@ class RunsService(QObject):
         self.background.do(self.library.close)
         self.background.close()
 
-    def start(self, config: TaskConfig | PipelineConfig, then: Callable[[Mapping[str, str]], None], **options: Any) -> None:
+    def start(
+        self, config: TaskConfig | PipelineConfig, then: Callable[[Mapping[str, str]], None], **options: Any
+    ) -> None:
         """Create and start the run or runs of ``config``; ``then`` gets stage -> run id (a lone task's stage is its name)."""
 
         def create() -> Mapping[str, str]:

@@ -1,0 +1,82 @@
+"""What the window asks of every tab, and what it gives to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
+
+from app.shell.runs import RunsService
+from engine.artifacts.refs import ArtifactRef
+from engine.errors import EngineError
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a tab may use of the window's: the runs, and where sessions keep their inputs (the runs' root)."""
+
+    runs: RunsService
+
+    @property
+    def root(self) -> Path:
+        """The folder of all runs."""
+        return self.runs.library.root
+
+
+class TabView(QWidget):
+    """A tab. Subclasses build their widgets in __init__ and override what applies to them.
+
+    Signals:
+        headline: the line beside the title, telling what is shown.
+        failed: an EngineError for the message bar.
+    """
+
+    headline = Signal(str)
+    failed = Signal(object)
+
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self.services = services
+
+    def pages(self) -> Sequence[str]:
+        """Names of the tab's pages."""
+        return ()
+
+    def show_page(self, name: str) -> None:
+        """Bring a page to the front."""
+
+    def run(self) -> None:
+        """Start what is set up."""
+
+    def example(self, preset: str = "quick") -> None:
+        """Start the tab's example: at once, offline, done within a minute; "smoke" within seconds."""
+
+    def shown_runs(self) -> Sequence[str]:
+        """Ids of the runs whose results the tab shows."""
+        return ()
+
+    def open_run(self, run: str) -> bool:
+        """Show a run of the list; False when it is none of this tab's."""
+        return False
+
+    def open_files(self, paths: Sequence[Path]) -> bool:
+        """Take dropped or named files; False when none of them is for this tab."""
+        return False
+
+    def open_artifact(self, ref: ArtifactRef) -> bool:
+        """Use an artifact of another tab; False when it is none of this tab's kinds."""
+        return False
+
+    def python(self) -> str:
+        """The engine calls that repeat what is set up."""
+        return ""
+
+    def report(self, error: EngineError) -> None:
+        """Show an error in the window's message bar."""
+        self.failed.emit(error)
+
+    def close_tab(self) -> None:
+        """End sessions and timers; the window is closing."""

@@ -1,0 +1,190 @@
+"""The Landscape tab's state: what is set up, which runs are shown, what they have found so far. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.artifacts.refs import ArtifactRef
+from engine.runs.reader import RunReader
+from engine.studies import catalogue
+from engine.studies.contract import Measure
+from engine.studies.landscape.config import DIRECTIONS, LandscapeConfig
+from engine.studies.landscape.kinds import Plane
+
+Array = NDArray[np.float64]
+
+STAGES = ("train", "surface", "line")
+TASKS = {"training.train": "train", "landscape.surface": "surface", "landscape.line": "line"}
+NUMBERS = (
+    "train_loss",
+    "test_loss",
+    "train_accuracy",
+    "test_accuracy",
+    "generalisation_gap",
+    "plane_loss_centre",
+    "plane_loss_min",
+    "plane_loss_max",
+    "plane_nonfinite",
+    "explained_variance",
+    "path_residual",
+    "line_loss_min",
+    "line_offset_min",
+)
+CURVES = ("train_loss", "test_loss")
+
+
+@dataclass(frozen=True)
+class Number:
+    """One line of the numbers panel."""
+
+    measure: Measure
+    value: float
+    interval: tuple[float, float] | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True)
+class Spot:
+    """What the session found where the cursor stands: position, loss, accuracy, indices of the worst examples."""
+
+    alpha: float
+    beta: float
+    loss: float
+    accuracy: float | None
+    worst: tuple[int, ...] = ()
+    worst_losses: tuple[float, ...] = ()
+
+
+@dataclass
+class LandscapeModel:
+    """Everything the view shows.
+
+    Attributes:
+        config: what the setup form says. runs: stage -> id of the run shown.
+        plane, line: newest versions read. curves: measure id -> (n, 2) of epoch and value.
+        field: which field of the plane is shown. log: whether as log10. spot: what the cursor found.
+    """
+
+    config: LandscapeConfig = field(default_factory=lambda: preset("quick"))
+    runs: dict[str, str] = field(default_factory=dict)
+    readers: dict[str, RunReader] = field(default_factory=dict)
+    plane: Plane | None = None
+    line: Any = None
+    curves: dict[str, Array] = field(default_factory=dict)
+    field: str = "train_loss"
+    log: bool = True
+    cursor: tuple[float, float] = (0.0, 0.0)
+    spot: Spot | None = None
+    _versions: dict[str, int] = field(default_factory=dict)
+
+    def show(self, runs: Mapping[str, str]) -> None:
+        """Show these runs (stage -> id) from now on; everything read of the old ones is dropped."""
+        self.runs = dict(runs)
+        self.readers, self.curves, self._versions = {}, {}, {}
+        self.plane = self.line = self.spot = None
+        self.cursor = (0.0, 0.0)
+
+    def read(self, stage: str, reader: RunReader) -> set[str]:
+        """Take in what a run has told; returns what changed of: numbers, curves, plane, line."""
+        self.readers[stage] = reader
+        changed = {"numbers"}
+        if stage == "train" and self._read_curves(reader):
+            changed.add("curves")
+        for artifact in ("plane", "line"):
+            ref = reader.artifacts.get(artifact)
+            if ref is not None and ref.version != self._versions.get(artifact):
+                self._versions[artifact] = ref.version or 0
+                setattr(self, artifact, reader.artifact(artifact))
+                changed.add(artifact)
+        return changed
+
+    def _read_curves(self, reader: RunReader) -> bool:
+        before = {name: len(values) for name, values in self.curves.items()}
+        for name in CURVES:
+            values = reader.series(name)
+            if len(values):
+                self.curves[name] = np.array(values)
+        return before != {name: len(values) for name, values in self.curves.items()}
+
+    @property
+    def state(self) -> str:
+        """The shown runs taken together: the first stage that is not finished speaks for all; "" before any run."""
+        states = [self.readers[stage].state for stage in self.runs if stage in self.readers]
+        unfinished = [state for state in states if state != "finished"]
+        return unfinished[0] if unfinished else (states[-1] if states else "")
+
+    @property
+    def numbers(self) -> list[Number]:
+        """The final measures of the shown runs, in a fixed order."""
+        known = catalogue.measures()
+        found: dict[str, Number] = {}
+        for reader in self.readers.values():
+            for item in reader.measures:
+                if item.id in NUMBERS and not item.dims:
+                    found[item.id] = Number(known[item.id], item.value, item.interval, item.n)
+        return [found[id] for id in NUMBERS if id in found]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the shown runs said about their numbers."""
+        return [text for reader in self.readers.values() for text in reader.warnings]
+
+    @property
+    def model_ref(self) -> ArtifactRef | None:
+        """The network at the centre."""
+        for stage in ("train", "surface"):
+            if stage in self.readers and (ref := self.readers[stage].artifacts.get("model")):
+                return ref
+        return self.config.surface.model if self.config.surface else None
+
+    def picture(self) -> tuple[Array, Array, Array] | None:
+        """(alpha, beta, field) to draw, on the finest complete lattice; None before the first ring."""
+        if self.plane is None or self.field not in self.plane.fields or not len(self.plane.rows):
+            return None
+        return self.plane.picture(self.field)
+
+    def fields(self) -> list[str]:
+        """The fields that the plane has."""
+        return list(self.plane.fields) if self.plane is not None else []
+
+    def slices(self) -> dict[str, tuple[Array, Array]]:
+        """Cuts through the picture at the cursor: name -> (coordinate, value), at the nearest row and column."""
+        picture = self.picture()
+        if picture is None:
+            return {}
+        alpha, beta, values = picture
+        row = int(np.argmin(np.abs(beta - self.cursor[1])))
+        column = int(np.argmin(np.abs(alpha - self.cursor[0])))
+        return {"alpha": (alpha, values[row]), "beta": (beta, values[:, column])}
+
+    def caption(self) -> str:
+        """What the plane shows and with what data, English (translation id)."""
+        if self.plane is None:
+            return ""
+        settings = self.plane.settings
+        return DIRECTIONS.get(str(settings.get("directions")), "")
+
+    def python(self) -> str:
+        """The engine calls that repeat the shown setup."""
+        lines = [
+            "from engine.runs.library import Runs",
+            "from engine.studies.landscape.config import LandscapeConfig",
+            "",
+            f"config = LandscapeConfig.model_validate_json('''{self.config.model_dump_json(indent=2, exclude_defaults=True)}''')",
+            "runs = Runs()",
+            "stages = runs.create_pipeline(config)",
+            "runs.dispatch()",
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def preset(name: str) -> LandscapeConfig:
+    """A preset of the whole tab."""
+    found = LandscapeConfig.presets()[name]
+    assert isinstance(found, LandscapeConfig)
+    return found

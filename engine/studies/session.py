@@ -1,0 +1,44 @@
+"""Says before a run what it will take, from a process of its own, because estimates may look at users' files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.sessions.service import Context, method
+from engine.studies import catalogue
+from engine.studies.contract import Cost
+
+
+class Estimates:
+    """Service "estimates": seconds and bytes of a task's or pipeline's config."""
+
+    device = "cpu"
+
+    def __init__(self, spec: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+        pass
+
+    @method
+    def estimate(self, params: Mapping[str, Any], context: Context) -> dict[str, float | None]:
+        """``name`` and ``config`` (JSON) -> seconds (of all stages together) and bytes (of the largest), None: unknown."""
+        name = params["name"]
+        if name in catalogue.pipelines():
+            config = catalogue.pipeline_class(name).model_validate(params["config"])
+            costs = [catalogue.task(stage.task).estimate(stage) for stage in config.stages().values()]
+        else:
+            config_class = catalogue.config_class(name)
+            costs = [catalogue.task(name).estimate(config_class.model_validate(params["config"]))]
+        return {"seconds": _total([cost.seconds for cost in costs]), "bytes": _largest(costs)}
+
+
+def _total(seconds: list[float | None]) -> float | None:
+    known = [value for value in seconds if value is not None]
+    return sum(known) if known and len(known) == len(seconds) else None
+
+
+def _largest(costs: list[Cost]) -> float | None:
+    known = [cost.bytes for cost in costs if cost.bytes is not None]
+    return max(known) if known else None
+
+
+SERVICES = {"estimates": Estimates}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from engine.studies.mixture.families import DIAGONAL, Coordinates, Family, invariance
 from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.parameters import Array, Parameters
-from engine.studies.mixture.regularise import Guard, Prior, default_prior
+from engine.studies.mixture.prior import Prior, fraley_raftery, pooled
+from engine.studies.mixture.regularise import Guard, keep_above
 
 # Axes with less of the largest variance than this are treated as this wide, so that the map can be inverted.
 NARROWEST = 1e-12
 FLOOR = 1e-6
+PriorKind = Literal["pooled", "conjugate", "off"]
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,11 @@ def mean_and_covariance(x: Array, weights: Array | None = None) -> tuple[Array, 
 
 
 def guard_for(frame: Frame, family: Family, components: int, mean: Array, covariance: Array, *,
-              prior: bool, ridge: float | None = None, resolution: Array | None = None) -> Guard:
+              prior: PriorKind = "off", ridge: float | None = None, resolution: Array | None = None) -> Guard:
     """The guard of a fit, in its coordinates.
 
     Args:
-        mean, covariance: of the rows in the user's units. prior: whether to use the default prior.
+        mean, covariance: of the rows in the user's units. prior: which prior, see ``prior.py``.
         ridge: added to variances in the user's units, as scikit-learn's reg_covar.
         resolution: (d,) step to which each column was rounded (0 where none): a column cannot be known better than
             the variance of its rounding error, resolution^2 / 12.
@@ -111,17 +114,17 @@ def guard_for(frame: Frame, family: Family, components: int, mean: Array, covari
         floor = np.maximum(floor, resolution**2 / 12)
     inner = frame.matrix(np.diag(floor))
     added = None if ridge is None else frame.matrix(ridge * np.eye(d))
-    conjugate: Prior | None = None
-    if prior:
-        conjugate = default_prior(frame.matrix(covariance), frame.to(mean[None])[0], components)
-    guard = Guard((inner + inner.T) / 2, added, conjugate)
+    chosen: Prior | None = None
+    if prior == "pooled":
+        chosen = pooled(d)
+    elif prior == "conjugate":
+        chosen = fraley_raftery(frame.matrix(covariance), frame.to(mean[None])[0], components)
+    guard = Guard((inner + inner.T) / 2, added, chosen)
     return guard.diagonal() if family in DIAGONAL else guard
 
 
 def to_frame(frame: Frame, mixture: Mixture, diagonal: bool, guard: Guard) -> Parameters:
     """A mixture in the user's units as a batch of one chain in fit coordinates."""
-    from engine.studies.mixture.regularise import keep_above
-
     means = frame.to(mixture.means)[None]
     covariances = (frame.forward @ mixture.covariances @ frame.forward.T)[None]
     if diagonal:

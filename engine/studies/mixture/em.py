@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.studies.mixture.families import Family, rows_needed
 from engine.studies.mixture.maximise import maximise
 from engine.studies.mixture.parameters import Array, Parameters
-from engine.studies.mixture.regularise import Guard, keep_above, log_prior
+from engine.studies.mixture.regularise import Guard, keep_above
 from engine.studies.mixture.sweep import Moments, Respond, Rows, soft, sweep
 
 MAX_RESEEDS = 3
@@ -73,6 +73,11 @@ class Outcome:
     converged: NDArray[np.bool_]
     reseeds: NDArray[np.intp]
 
+    def score(self, guard: Guard) -> Array:
+        """What chains are compared by, (R,)."""
+        by_likelihood = guard.prior is not None and guard.prior.ranks_by_likelihood
+        return self.log_likelihood if by_likelihood else self.objective
+
     def take(self, chains: NDArray[Any]) -> Outcome:
         """Only these chains."""
         return Outcome(self.params.take(chains), self.log_likelihood[chains], self.objective[chains],
@@ -98,7 +103,7 @@ def expectation_maximisation(rows: Rows, params: Parameters, family: Family, gua
         moments = sweep(rows, current, weights=mine, dtype=control.dtype, respond=control.respond)
         objective = moments.log_likelihood
         if guard.prior is not None:
-            objective = objective + log_prior(guard.prior, family, current)
+            objective = objective + guard.prior.log_density(family, current)
         if observe is not None:
             observe(Iteration(step, alive, current, moments.log_likelihood, objective))
         still = np.abs(objective - last) < tolerance * total[alive]

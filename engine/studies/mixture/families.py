@@ -76,6 +76,11 @@ def rows_needed(family: Family, dimension: int) -> int:
     return max(dimension + 1, 5) if family in OWN_SCATTER else 5
 
 
+def own_matrices(family: Family) -> bool:
+    """Whether covariances have free directions, so that more rows than columns are needed."""
+    return family not in DIAGONAL
+
+
 def nested_order() -> tuple[Family, ...]:
     """The families, each after all its special cases."""
     done: list[Family] = []

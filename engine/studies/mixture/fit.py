@@ -9,15 +9,24 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.studies.mixture.coordinates import Frame, frame_for, frame_from, guard_for, mean_and_covariance
-from engine.studies.mixture.em import Control, Observe
+from engine.studies.mixture.coordinates import (
+    Frame,
+    PriorKind,
+    frame_for,
+    frame_from,
+    guard_for,
+    mean_and_covariance,
+)
+from engine.studies.mixture.em import Control, Observe, Outcome
 from engine.studies.mixture.errors import BadStartError, TooFewRowsError, check_finite
-from engine.studies.mixture.families import OWN_SCATTER, Family, degrees_of_freedom
+from engine.studies.mixture.escape import EscapeRules, escape
+from engine.studies.mixture.families import SHARED, Family, degrees_of_freedom, own_matrices
 from engine.studies.mixture.health import spurious
 from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.parameters import Array, Parameters
-from engine.studies.mixture.race import Raced, RaceRules, race, run_all
-from engine.studies.mixture.regularise import THIN, Guard
+from engine.studies.mixture.race import Raced, RaceRules, join, race, run_all
+from engine.studies.mixture.prior import THIN
+from engine.studies.mixture.regularise import Guard
 from engine.studies.mixture.starts import MIXED, StartKind, Starts, kind_of
 from engine.studies.mixture.sweep import MemoryRows
 
@@ -28,7 +37,8 @@ class Options:
 
     Attributes:
         starts: restarts. racing: rules of the race, None runs every start out. tolerance: nats per row.
-        max_iterations: per start. prior: "auto" uses the conjugate prior where rows per parameter < 5.
+        max_iterations: per start. prior: "auto" uses the pooled prior where rows per parameter < 5.
+        escapes: search on from the best solutions by resampling; "auto" does so where rows per parameter < 5.
         scaling: "zscore" divides columns by their standard deviation before families and start kinds see them.
         ridge: added to variances after scaling (scikit-learn's reg_covar); None leaves only the floor.
         shares: of the kinds of starts. resolution: (d,) rounding step of each column, 0 where none, or None.
@@ -39,7 +49,8 @@ class Options:
     racing: RaceRules | None = field(default_factory=RaceRules)
     tolerance: float = 1e-5
     max_iterations: int = 500
-    prior: Literal["auto", "on", "off"] = "auto"
+    prior: Literal["auto"] | PriorKind = "auto"
+    escapes: Literal["auto", "off"] | EscapeRules = "auto"
     scaling: Literal["zscore", "none"] = "zscore"
     ridge: float | None = None
     shares: Mapping[StartKind, float] = field(default_factory=lambda: MIXED)
@@ -57,11 +68,10 @@ class Task:
     """A table made ready for fits of one family: coordinates, rows in them, guard.
 
     Attributes:
-        x: (n, d) the user's rows. frame: from the user's units to fit coordinates. rows: in those. guard: of the fit.
-        total: sum of row weights. prior: whether the guard has a prior.
+        scaled: (n, d) rows after the scaling asked for. frame: from the user's units to fit coordinates. rows: in those.
+        guard: of the fit. total: sum of row weights. thin: whether there are fewer than 5 rows per parameter.
     """
 
-    x: Array
     scaled: Array
     frame: Frame
     rows: MemoryRows
@@ -70,6 +80,7 @@ class Task:
     weights: Array | None
     family: Family
     components: int
+    thin: bool
 
     @property
     def prior(self) -> bool:
@@ -90,7 +101,7 @@ class Fit:
         log_likelihood: of ``mixture``, nats, all rows, in the user's units.
         best: its position among the chains. family, components: what was asked for.
         degrees: free parameters of the components that remain. n: rows. prior: whether a prior was used.
-        starts: (R,) start numbers. kinds: (R,) names. log_likelihoods, objectives: (R,) in the user's units; objectives
+        starts: (R,) start numbers, -1 for solutions found by resampling. kinds: (R,) names. log_likelihoods, objectives: (R,) in the user's units; objectives
             include the log prior. iterations, reseeds: (R,). converged, finished, spurious: (R,) bool; unfinished
             starts left the race. agreed: whether the race ended because the first wave agreed.
         params, frame: all solutions in fit coordinates and the way back; see ``solution``.
@@ -105,7 +116,7 @@ class Fit:
     n: int
     prior: bool
     starts: NDArray[np.intp]
-    kinds: list[StartKind]
+    kinds: list[str]
     log_likelihoods: Array
     objectives: Array
     iterations: NDArray[np.intp]
@@ -144,7 +155,30 @@ def fit(x: Array, components: int, family: Family = "VVV", options: Options = Op
     else:
         raced = race(task.rows, makes.parameters, numbers, family, task.guard, options.control(), options.racing,
                      weights=weights, observe=observe)
-    return conclude(task, raced, [kind_of(i, options.shares) for i in raced.starts])
+    kinds: list[str] = [kind_of(i, options.shares) for i in raced.starts]
+    rules = escape_rules(task, options)
+    if rules is not None:
+        found = raced.outcome.take(np.flatnonzero(raced.finished))
+        better, _ = escape(task.rows, found, family, task.guard, options.control(), options.seed, rules,
+                           weights=weights, observe=observe)
+        raced = _extended(raced, join([raced.outcome, better]))
+        kinds += ["escape"] * len(better.objective)
+    return conclude(task, raced, kinds)
+
+
+def escape_rules(task: Task, options: Options) -> EscapeRules | None:
+    """The rules of the search by resampling, or None when it is not called for."""
+    if task.components == 1 or options.escapes == "off":
+        return None
+    if options.escapes != "auto":
+        return options.escapes
+    return EscapeRules() if task.thin and task.family not in SHARED else None
+
+
+def _extended(raced: Raced, outcome: Outcome) -> Raced:
+    more = len(outcome.objective) - len(raced.starts)
+    return Raced(outcome, np.append(raced.starts, np.full(more, -1)), np.append(raced.finished, np.ones(more, bool)),
+                 raced.agreed)
 
 
 def prepare(x: Array, components: int, family: Family, options: Options, weights: Array | None = None) -> Task:
@@ -152,16 +186,14 @@ def prepare(x: Array, components: int, family: Family, options: Options, weights
     x = np.ascontiguousarray(x, dtype=np.float64)
     check_finite(x)
     n, d = x.shape
-    least = max(components, 2)
-    if family in OWN_SCATTER or family == "EEE":
-        least = max(least, d + 1) if options.prior == "off" else least
-    if n < least:
+    least = d + 1 if own_matrices(family) else max(components, 2)
+    if n < max(least, components):
         raise TooFewRowsError(rows=n, needed=least, family=family, components=components, columns=d)
     scaler = frame_from("columns", *mean_and_covariance(x, weights)) if options.scaling == "zscore" else None
     scaled = x if scaler is None else scaler.to(x)
     inner = frame_for(family, scaled, weights)
     thin = n < THIN * degrees_of_freedom(family, components, d)
-    prior = options.prior == "on" or (options.prior == "auto" and thin)
+    prior: PriorKind = ("pooled" if thin else "off") if options.prior == "auto" else options.prior
     resolution = options.resolution
     if resolution is not None and scaler is not None:
         resolution = resolution * np.diagonal(scaler.forward)
@@ -169,20 +201,20 @@ def prepare(x: Array, components: int, family: Family, options: Options, weights
                       ridge=options.ridge, resolution=resolution)
     frame = inner if scaler is None else inner.after(scaler)
     total = float(n) if weights is None else float(weights.sum())
-    return Task(x, scaled, frame, MemoryRows(inner.to(scaled)), guard, total, weights, family, components)
+    return Task(scaled, frame, MemoryRows(inner.to(scaled)), guard, total, weights, family, components, thin)
 
 
-def conclude(task: Task, raced: Raced, kinds: list[StartKind]) -> Fit:
+def conclude(task: Task, raced: Raced, kinds: list[str]) -> Fit:
     """Rank the chains and bring the best one to the user's units."""
     out = raced.outcome
     bad = spurious(out.params, task.family, task.guard, task.total)
-    order = np.lexsort((-out.objective, bad, ~raced.finished))
+    order = np.lexsort((-out.score(task.guard), bad, ~raced.finished))
     best = int(order[0])
     mixture = by_weight(task.frame.mixture(out.params, best, task.family))
     shift = task.total * task.frame.log_volume
     return Fit(
         mixture, float(out.log_likelihood[best] + shift), best, task.family, task.components,
-        degrees_of_freedom(task.family, mixture.components, mixture.dimension), len(task.x), task.prior, raced.starts,
+        degrees_of_freedom(task.family, mixture.components, mixture.dimension), task.rows.n, task.prior, raced.starts,
         kinds, out.log_likelihood + shift, out.objective + shift, out.iterations, out.reseeds, out.converged,
         raced.finished, bad, raced.agreed, out.params, task.frame,
     )  # fmt: skip

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from engine.studies.mixture.families import OWN_SCATTER, Family, degrees_of_freedom
 from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.parameters import Array, Parameters
-from engine.studies.mixture.regularise import THIN, Guard
+from engine.studies.mixture.prior import THIN
+from engine.studies.mixture.regularise import Guard
 
 # Training minus out-of-bag log-likelihood per row above which a fit is called overfitted.
 GAP = 0.5

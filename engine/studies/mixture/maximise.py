@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engine.studies.mixture.covariance import maximise_covariances
 from engine.studies.mixture.families import DIAGONAL, Family
 from engine.studies.mixture.parameters import Array, Parameters
-from engine.studies.mixture.regularise import Guard, keep_above, with_prior
+from engine.studies.mixture.regularise import Guard, keep_above
 from engine.studies.mixture.sweep import Moments
 
 # Families that divide by each component's own determinant: it must not be 0.
@@ -41,7 +41,7 @@ def maximise(family: Family, moments: Moments, guard: Guard, *, previous: Parame
     w = np.where(_like(n > 0, moments.second), scatter(moments, means), 0.0)
     rows = n
     if guard.prior is not None:
-        rows, means, w = with_prior(guard.prior, family, n, means, moments.first, w, active)
+        rows, means, w = guard.prior.feed(family, n, moments.first, means, w, active, previous)
     if family in _NEEDS_DETERMINANTS:
         w = _raise_scatter(rows, w, guard.floor)
     covariances, axes = maximise_covariances(family, rows, w, _volumes(family, rows, w, previous),

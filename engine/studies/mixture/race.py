@@ -79,11 +79,11 @@ def race(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: Gua
             continue
         done.append(expectation_maximisation(rows, begin(wave), family, guard, brief, weights=weights,
                                              observe=_renumber(observe, np.array(wave))))
-        best = np.sort(done[0].objective)[::-1]
+        best = np.sort(done[0].score(guard))[::-1]
         agreed = len(best) >= rules.first and best[0] - best[rules.agree - 1] <= rules.agreement * total
     joined = join(done)
     numbers = np.array(starts[: len(joined.objective)])
-    picked = distinct(joined.objective, 1 if agreed else rules.finalists, rules.agreement * total)
+    picked = distinct(joined.score(guard), 1 if agreed else rules.finalists, rules.agreement * total)
     final = polished(rows, joined.params.take(picked), family, guard, control, weights,
                      _renumber(observe, numbers[picked]))
     final.iterations += joined.iterations[picked]

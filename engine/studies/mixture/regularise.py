@@ -1,4 +1,4 @@
-"""What keeps covariances proper: a floor, a ridge, and a conjugate prior."""
+"""What keeps covariances proper: a floor, a ridge, a prior."""
 
 from __future__ import annotations
 
@@ -6,29 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.studies.mixture.families import SHARED, Family
-from engine.studies.mixture.parameters import LOG_2PI, Array, Parameters
-
-# The prior is the default below this many rows per free parameter.
-THIN = 5.0
-
-
-@dataclass(frozen=True)
-class Prior:
-    """Normal-inverse-Wishart prior on each component (Fraley & Raftery 2007, "Bayesian regularization", section 3).
-
-    mu | S ~ N(location, S / shrinkage), S ~ IW(dof, scale): with these the posterior mode adds ``scale`` and
-    shrinkage n / (shrinkage + n) (mean - location)(..)' to the scatter and dof + d + 2 to the rows of a component.
-
-    Attributes:
-        location: (d,). scale: (d, d). dof, shrinkage: positive.
-    """
-
-    location: Array
-    scale: Array
-    dof: float
-    shrinkage: float = 0.01
-
+from engine.studies.mixture.parameters import Array
+from engine.studies.mixture.prior import Prior
 
 @dataclass(frozen=True)
 class Guard:
@@ -48,56 +27,6 @@ class Guard:
         """The same for families whose covariances are stored as variances: floor (d,), ridge (d,)."""
         ridge = None if self.ridge is None else np.diagonal(self.ridge).copy()
         return Guard(np.diagonal(self.floor).copy(), ridge, self.prior)
-
-
-def default_prior(total: Array, location: Array, components: int) -> Prior:
-    """Scale = total covariance / G^(2/d), d + 2 degrees of freedom, shrinkage 0.01.
-
-    Args:
-        total: (d, d) covariance of all rows. location: (d,) their mean. components: G.
-    """
-    d = len(total)
-    return Prior(location, total / components ** (2 / d), d + 2.0)
-
-
-def with_prior(prior: Prior, family: Family, n: Array, means: Array, first: Array, w: Array,
-               active: Array) -> tuple[Array, Array, Array]:
-    """Posterior-mode means (R, G, d), and the rows and scatters that the family's M-step is then fed.
-
-    Args:
-        n: (R, G). means: (R, G, d) sample means. first: (R, G, d) sums. w: scatters, (R, G, d, d) or (R, G, d).
-        active: (R, G).
-    """
-    d = means.shape[-1]
-    kappa = prior.shrinkage
-    # A shared covariance has one prior, of which each component carries an equal part.
-    part = active / np.maximum(active.sum(axis=1, keepdims=True), 1) if family in SHARED else active * 1.0
-    away = means - prior.location
-    pull = kappa * n / (kappa + n) * active
-    if w.ndim == 3:
-        more = part[..., None] * np.diagonal(prior.scale) + pull[..., None] * away**2
-    else:
-        more = part[..., None, None] * prior.scale + pull[..., None, None] * away[..., :, None] * away[..., None, :]
-    modes = (first + kappa * prior.location) / (n + kappa)[..., None]
-    rows = n + part * (prior.dof + d + 1) + active
-    return rows * active, modes, (w + more) * _expand(active, w)
-
-
-def log_prior(prior: Prior, family: Family, params: Parameters) -> Array:
-    """Unnormalised log density of the prior at each chain's parameters, (R,): what EM adds to the log-likelihood."""
-    d = params.dimension
-    away = params.means - prior.location
-    if params.diagonal:
-        trace = (params.precisions * np.diagonal(prior.scale)).sum(-1)
-        distance = (params.precisions * away**2).sum(-1)
-    else:
-        trace = np.einsum("rgij,ji->rg", params.precisions, prior.scale)
-        distance = np.einsum("rgi,rgij,rgj->rg", away, params.precisions, away)
-    active = params.active
-    part = active / active.sum(axis=1, keepdims=True) if family in SHARED else active * 1.0
-    wishart = -0.5 * ((prior.dof + d + 1) * params.log_determinants + trace)
-    normal = -0.5 * (params.log_determinants + prior.shrinkage * distance + d * (LOG_2PI - np.log(prior.shrinkage)))
-    return (part * wishart + np.where(active, normal, 0.0)).sum(axis=1)
 
 
 def keep_above(covariances: Array, floor: Array) -> tuple[Array, Array, Array]:
@@ -136,7 +65,3 @@ def _clip(matrices: Array, floor: Array) -> Array:
     values, axes = np.linalg.eigh((turned + turned.swapaxes(-1, -2)) / 2)
     half = root @ axes
     return (half * np.maximum(values, 1.0)[..., None, :]) @ half.swapaxes(-1, -2)
-
-
-def _expand(mask: Array, like: Array) -> Array:
-    return mask.reshape(mask.shape + (1,) * (like.ndim - 2))

@@ -20,8 +20,8 @@ TARGET = ROOT / "assets" / "licences" / "THIRD-PARTY.md"
 HEADER = """\
 # Software that Theodolite installs
 
-Written by packaging/licences.py. Theodolite itself is under the Apache License 2.0 (LICENSE). PySide6 and Shiboken (Qt for
-Python) are used unchanged, as separate libraries, under the LGPL 3.0; anyone may replace them by another build of theirs.
+Written by packaging/licences.py. Theodolite itself is under the Apache License 2.0 (LICENSE). PySide6 and Shiboken
+(Qt for Python) are used unchanged, as separate libraries, under the LGPL 3.0; anyone may replace them by another build.
 
 | package | version | licence | home |
 |---|---|---|---|

@@ -9,8 +9,6 @@ import types
 from collections.abc import Iterator
 from importlib import metadata
 
-from pip._vendor.packaging.requirements import Requirement  # the only copy that is there before all is installed
-
 
 def modules(distribution: metadata.Distribution) -> Iterator[str]:
     """Top-level modules and packages that a distribution brings, less private ones and test folders."""
@@ -28,6 +26,8 @@ def modules(distribution: metadata.Distribution) -> Iterator[str]:
 
 def complaint(line: str) -> str:
     """What is wrong with one locked package; empty when nothing is."""
+    from pip._vendor.packaging.requirements import Requirement  # the only copy that is sure to be there
+
     requirement = Requirement(line)
     if requirement.marker and not requirement.marker.evaluate():
         return ""
@@ -48,8 +48,11 @@ def complaint(line: str) -> str:
 
 def main(lines: list[str]) -> int:
     """Print what is wrong; returns 1 when something is."""
-    for name in ("plotly", "plotly.graph_objects", "dash"):  # open3d imports them and needs them for one plot
-        sys.modules.setdefault(name, types.ModuleType(name))
+    for name in ("plotly", "plotly.graph_objects", "dash"):  # open3d imports them unasked, for one sort of plot
+        stand_in = types.ModuleType(name)
+        stand_in.__getattr__ = lambda _: None
+        sys.modules.setdefault(name, stand_in)
+    importlib.import_module("setuptools")  # before all others: it refuses once distutils or pip are imported
     found = [text for text in map(complaint, lines) if text]
     print("\n".join(found))
     return 1 if found else 0

@@ -79,7 +79,8 @@ def frame_from(kind: Coordinates, shift: Array, covariance: Array) -> Frame:
         forward, backward = axes.T / scale[:, None], axes * scale
     else:
         if kind == "columns":
-            scale = np.sqrt(np.maximum(variances, max(variances.max(), 1e-300) * NARROWEST))
+            deviations = np.sqrt(np.maximum(variances, 0.0))
+            scale = np.where(deviations > np.sqrt(NARROWEST) * np.abs(shift) * 1e-6 + 1e-150, deviations, 1.0)
         else:
             scale = np.full(d, np.sqrt(max(variances.mean(), 1e-300)))
         forward, backward = np.diag(1 / scale), np.diag(scale)

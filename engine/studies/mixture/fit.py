@@ -24,8 +24,8 @@ from engine.studies.mixture.families import SHARED, Family, degrees_of_freedom, 
 from engine.studies.mixture.health import spurious
 from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.parameters import Array, Parameters
-from engine.studies.mixture.race import Raced, RaceRules, join, race, run_all
 from engine.studies.mixture.prior import THIN
+from engine.studies.mixture.race import Raced, RaceRules, join, race, run_all
 from engine.studies.mixture.regularise import Guard
 from engine.studies.mixture.starts import MIXED, StartKind, Starts, kind_of
 from engine.studies.mixture.sweep import MemoryRows

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+# float64 unless said otherwise.
+Array = NDArray[Any]
 LOG_2PI = float(np.log(2 * np.pi))
 # Stands for log 0: far below any density, yet finite in float32, so that products with 0 stay 0.
 NOTHING = -1e30

@@ -9,6 +9,7 @@ import numpy as np
 from engine.studies.mixture.parameters import Array
 from engine.studies.mixture.prior import Prior
 
+
 @dataclass(frozen=True)
 class Guard:
     """How a fit keeps covariances away from zero, in the coordinates of the fit.

@@ -100,7 +100,9 @@ QToolButton:pressed, QToolButton:checked { background: $soft; color: $accent; }
 QToolButton:focus { border: 2px solid $accent; }
 QToolButton:disabled { color: $faint; }
 QToolButton::menu-indicator { image: none; }
-QToolButton[fold="true"] { color: $muted; padding: 2px 4px 2px 0; }
+QToolButton[fold="true"] { color: $muted; padding: 2px 6px 2px 0; margin-left: -3px; }
+QToolButton[fold="true"]:checked { background: transparent; color: $muted; }
+QToolButton[fold="true"]:hover { color: $text; background: transparent; }
 
 QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox, QComboBox {
     background: $field; border: 1px solid $edge; border-radius: 6px; padding: 3px 8px; min-height: ${px20}px;
@@ -115,7 +117,7 @@ QLineEdit[invalid="true"], QAbstractSpinBox[invalid="true"], QComboBox[invalid="
 QPlainTextEdit[invalid="true"] { border: 2px solid $bad; padding: 2px 7px; }
 QAbstractSpinBox QLineEdit, QComboBox QLineEdit {
     background: transparent; border: none; padding: 0; min-height: 0; }
-QAbstractSpinBox { padding-right: 20px; }
+QAbstractSpinBox { padding-right: 20px; max-height: ${px20}px; }
 QAbstractSpinBox:focus { padding-right: 19px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {
     subcontrol-origin: border; width: 18px; border: none; background: transparent; margin-right: 2px; }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontInfo, QGuiApplication, QPalette
@@ -89,8 +89,9 @@ def contrast(first: str, second: str) -> float:
     """The contrast ratio of two colours, 1 to 21 (WCAG 2.2, relative luminance)."""
 
     def luminance(colour: str) -> float:
-        parts = QColor(colour).getRgbF()[:3]
-        linear = [cast(float, p) / 12.92 if p <= 0.04045 else ((cast(float, p) + 0.055) / 1.055) ** 2.4 for p in parts]
+        known = QColor(colour)
+        parts = (known.redF(), known.greenF(), known.blueF())
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     low, high = sorted((luminance(first), luminance(second)))

@@ -33,7 +33,7 @@ def segments(x: np.ndarray, y: np.ndarray, z: np.ndarray, level: float) -> tuple
     rows, columns = np.nonzero((case > 0) & (case < 15))
     case = case[rows, columns]
     corners = [z[rows, columns], z[rows, columns + 1], z[rows + 1, columns + 1], z[rows + 1, columns]]
-    above = sum(corners) / 4 >= level
+    above = np.mean(corners, axis=0) >= level
     points, keys = _edge_points(x, y, corners, rows, columns, level, (ny, nx))
     starts, ends = [], []
     for cell, first, second in _joins(case, above):
@@ -41,9 +41,9 @@ def segments(x: np.ndarray, y: np.ndarray, z: np.ndarray, level: float) -> tuple
         ends.append((cell, np.full(len(cell), second)))
     if not starts:
         return np.empty((0, 2, 2)), np.empty((0, 2), dtype=np.int64)
-    first = tuple(np.concatenate(parts) for parts in zip(*starts, strict=True))
-    second = tuple(np.concatenate(parts) for parts in zip(*ends, strict=True))
-    return np.stack([points[first], points[second]], axis=1), np.stack([keys[first], keys[second]], axis=1)
+    one = tuple(np.concatenate(parts) for parts in zip(*starts, strict=True))
+    two = tuple(np.concatenate(parts) for parts in zip(*ends, strict=True))
+    return np.stack([points[one], points[two]], axis=1), np.stack([keys[one], keys[two]], axis=1)
 
 
 def _joins(case: np.ndarray, above: np.ndarray) -> list[tuple[np.ndarray, int, int]]:

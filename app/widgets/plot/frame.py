@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF
@@ -58,7 +59,7 @@ def polygon(x: np.ndarray, y: np.ndarray) -> QPolygonF:
     shape = QPolygonF()
     shape.resize(count)
     if count:
-        memory = np.frombuffer(VoidPtr(shape.data(), count * 16, True), dtype=np.float64).reshape(-1, 2)
+        memory = np.frombuffer(cast(Any, VoidPtr)(shape.data(), count * 16, True), dtype=np.float64).reshape(-1, 2)
         memory[:, 0] = x
         memory[:, 1] = y
     return shape

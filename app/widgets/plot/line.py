@@ -191,7 +191,8 @@ class LinePlot(Plot):
 
     def reading(self, frame: Frame, at: QPointF) -> Reading | None:
         x, _ = frame.inverse(at)
-        lines, marks = [], []
+        lines: list[str] = []
+        marks: list[tuple[QPointF, str]] = []
         for one in self._shown():
             index = self._nearest(one, frame, at, x)
             if index is None:
@@ -225,9 +226,8 @@ class LinePlot(Plot):
         if all(one.band is None and np.array_equal(one.x.values, first) for one in shown):
             names = [head_y] if len(shown) == 1 else [one.name for one in shown]
             return Table([head_x, *names], [first, *(one.y.values for one in shown)])
-        names = np.concatenate([np.full(len(one.x.values), one.name, dtype=object) for one in shown])
         columns = [
-            names,
+            np.concatenate([np.full(len(one.x.values), one.name, dtype=object) for one in shown]),
             np.concatenate([one.x.values for one in shown]),
             np.concatenate([one.y.values for one in shown]),
         ]

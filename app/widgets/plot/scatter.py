@@ -166,7 +166,6 @@ class ScatterPlot(Plot):
         if self._density is None or self._density[0] != key:
             parts = [self._scaled(group) for group in self._groups.values() if group.visible]
             x, y = (np.concatenate(side) for side in zip(*parts, strict=True)) if parts else (np.empty(0), np.empty(0))
-            counts = np.zeros((BINS, BINS))
             good = np.isfinite(x) & np.isfinite(y)
             inside = good & (x >= view.x0) & (x < view.x1) & (y >= view.y0) & (y < view.y1)
             column = ((x[inside] - view.x0) / (view.x1 - view.x0) * BINS).astype(np.int64)
@@ -255,7 +254,8 @@ def _shade(counts: np.ndarray, frame: Frame) -> QImage:
     """Counts as the accent colour, more opaque where there are more; logarithmic, so that a few points still show."""
     share = np.log1p(counts) / max(np.log1p(counts.max()), 1e-9)
     alpha = np.where(counts > 0, 0.15 + 0.85 * share, 0.0)[::-1]
-    colour = np.array(frame.look.colour("accent").getRgb()[:3])
+    accent = frame.look.colour("accent")
+    colour = np.array([accent.red(), accent.green(), accent.blue()])
     pixels = np.empty((*counts.shape, 4), dtype=np.uint8)
     pixels[..., :3] = np.rint(alpha[..., None] * colour)
     pixels[..., 3] = np.rint(alpha * 255)

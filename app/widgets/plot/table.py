@@ -20,7 +20,7 @@ class Table:
     """
 
     headers: Sequence[str]
-    columns: Sequence[Sequence[Any]] = field(default_factory=tuple)
+    columns: Sequence[Any] = field(default_factory=tuple)
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0

@@ -1,0 +1,436 @@
+"""The editors of single values, one class for each sort of field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QPaintEvent, QWheelEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.shell.text import MINUS, tr
+from app.widgets.form.number_box import NumberBox, parse, written
+from app.widgets.form.shape import FieldSpec
+from app.widgets.labels import restyle, tool
+from engine.artifacts.refs import ArtifactRef
+
+Provider = Callable[[str], list[tuple[str, ArtifactRef]]]
+
+
+class Combo(QComboBox):
+    """A combo box that the wheel turns only while it has the focus, and that may be narrow."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        painter = QStylePainter(self)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        room = (
+            self.style()
+            .subControlRect(QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, self)
+            .width()
+        )
+        metrics = self.fontMetrics()
+        option.currentText = metrics.elidedText(option.currentText, Qt.TextElideMode.ElideRight, room - 2)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+
+class Editor(QWidget):
+    """One value.
+
+    Signals:
+        changed: the user changed it.
+    """
+
+    changed = Signal()
+    wide = False  # carries its own label and spans the form
+
+    def __init__(self, spec: FieldSpec, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.spec = spec
+        self.inner: QWidget = self
+
+    def hold(self, *widgets: QWidget) -> None:
+        """Lay the widgets out in a row; the first one takes the focus and the marks."""
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        for index, widget in enumerate(widgets):
+            row.addWidget(widget, 1 if index == 0 else 0)
+        self.inner = widgets[0]
+        self.setFocusProxy(widgets[0])
+
+    def value(self) -> Any:
+        """The value as pydantic takes it; None when there is none."""
+        return None
+
+    def set_value(self, value: Any) -> None:
+        """Show a value without telling that it changed."""
+
+    def problem(self) -> str:
+        """Why what is typed is no value at all, or ""."""
+        return ""
+
+    def mark(self, bad: bool) -> None:
+        """Show by the border whether the value is wrong."""
+        restyle(self.inner, "invalid", bad)
+
+
+class BoolEditor(Editor):
+    """A check box with the field's title beside it."""
+
+    wide = True
+
+    def __init__(self, spec: FieldSpec, parent: QWidget | None = None) -> None:
+        super().__init__(spec, parent)
+        self.box = QCheckBox(tr(spec.title))
+        self.box.toggled.connect(self.changed)
+        self.hold(self.box)
+
+    def value(self) -> bool:
+        return self.box.isChecked()
+
+    def set_value(self, value: Any) -> None:
+        with QSignalBlocker(self.box):
+            self.box.setChecked(bool(value))
+
+
+class NumberEditor(Editor):
+    """A whole or real number."""
+
+    def __init__(self, spec: FieldSpec, parent: QWidget | None = None) -> None:
+        super().__init__(spec, parent)
+        shape = spec.shape
+        self.box = NumberBox(shape.limits, whole=shape.whole, log=spec.log, optional=shape.optional)
+        if shape.optional:
+            self.box.lineEdit().setPlaceholderText(tr("none"))
+        self.box.changed.connect(self.changed)
+        self.hold(self.box)
+
+    def value(self) -> float | int | None:
+        return self.box.value()
+
+    def set_value(self, value: Any) -> None:
+        with QSignalBlocker(self.box):
+            self.box.set_value(value)
+
+    def problem(self) -> str:
+        if self.box.is_number():
+            return ""
+        return tr("Needs a whole number.") if self.box.whole else tr("Needs a number, such as 0.1 or 1e-3.")
+
+
+class ChoiceEditor(Editor):
+    """One of a few words."""
+
+    def __init__(self, spec: FieldSpec, parent: QWidget | None = None) -> None:
+        super().__init__(spec, parent)
+        self.box = Combo()
+        if spec.shape.optional:
+            self.box.addItem(tr("none"), None)
+        for choice in spec.shape.choices:
+            self.box.addItem(tr(spec.labels.get(str(choice), str(choice).replace("_", " "))), choice)
+        self.box.currentIndexChanged.connect(self.changed)
+        self.hold(self.box)
+
+    def value(self) -> Any:
+        return self.box.currentData()
+
+    def set_value(self, value: Any) -> None:
+        with QSignalBlocker(self.box):
+            found = [i for i in range(self.box.count()) if self.box.itemData(i) == value]
+            self.box.setCurrentIndex(found[0] if found else -1)
+
+
+class SeveralEditor(Editor):
+    """Any number of a few words, each with a tick."""
+
+    def __init__(self, spec: FieldSpec, parent: QWidget | None = None) -> None:
+        super().__init__(spec, parent)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        self.boxes: list[QCheckBox] = []
+        for choice in spec.shape.choices:
+            box = QCheckBox(tr(spec.labels.get(str(choice), str(choice).replace("_", " "))))
+            box.toggled.connect(self.changed)
+            column.addWidget(box)
+            self.boxes.append(box)
+        self.inner = self.boxes[0]
+        self.setFocusProxy(self.boxes[0])
+
+    def value(self) -> Any:
+        return [c for c, box in zip(self.spec.shape.choices, self.boxes, strict=True) if box.isChecked()]
+
+    def set_value(self, value: Any) -> None:
+        for choice, box in zip(self.spec.shape.choices, self.boxes, strict=True):
+            with QSignalBlocker(box):
+                box.setChecked(choice in (value or ()))
+
+
+class TextEditor(Editor):
+    """A line of text; also a file, numbers or words with commas between them, and anything else as JSON."""
+
+    def __init__(self, spec: FieldSpec, parent: QWidget | None = None) -> None:
+        super().__init__(spec, parent)
+        self.line = QLineEdit()
+        self.line.setMinimumWidth(60)
+        self.line.textChanged.connect(self.changed)
+        if spec.shape.optional:
+            self.line.setPlaceholderText(tr("none"))
+        self.hold(self.line, *self.beside())
+
+    def beside(self) -> list[QWidget]:
+        """What stands behind the line."""
+        return []
+
+    def read(self, text: str) -> Any:
+        """The value of a text that is not empty; ValueError when there is none."""
+        return text
+
+    def show_as(self, value: Any) -> str:
+        """The text of a value."""
+        return str(value)
+
+    def value(self) -> Any:
+        text = self.line.text()
+        if not text.strip() and self.spec.shape.optional:
+            return None
+        try:
+            return self.read(text)
+        except ValueError:
+            return None
+
+    def set_value(self, value: Any) -> None:
+        with QSignalBlocker(self.line):
+            self.line.setText("" if value is None else self.show_as(value))
+
+
+class PathEditor(TextEditor):
+    """A file or folder: typed, chosen, or dropped."""
+
+    def beside(self) -> list[QWidget]:
+        self.setAcceptDrops(True)
+        self.line.setAcceptDrops(False)
+        return [tool("folder", tr("Choose a file for {title}", title=tr(self.spec.title)), self._ask)]
+
+    def read(self, text: str) -> Any:
+        return Path(text).expanduser() if text.strip() else None
+
+    def _ask(self) -> None:
+        dialog = QFileDialog(self, tr(self.spec.title))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self.line.setText)
+        dialog.open()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls() and event.mimeData().urls()[0].isLocalFile():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.line.setText(event.mimeData().urls()[0].toLocalFile())
+        event.acceptProposedAction()
+
+
+class NumbersEditor(TextEditor):
+    """Several numbers with commas between them."""
+
+    def _all(self, text: str) -> list[float | int]:
+        parts = [
+            part for part in text.replace(";", ",").replace("×", ",").replace(", ", ",").split(",") if part.strip()
+        ]
+        found = [parse(part, self.spec.shape.whole) for part in parts]
+        if any(value is None for value in found):
+            raise ValueError(text)
+        return [value for value in found if value is not None]
+
+    def read(self, text: str) -> Any:
+        return self._all(text)
+
+    def show_as(self, value: Any) -> str:
+        return ", ".join(written(part) for part in value)
+
+    def problem(self) -> str:
+        text, shape = self.line.text(), self.spec.shape
+        if not text.strip() and shape.optional:
+            return ""
+        try:
+            found = self._all(text)
+        except ValueError:
+            return tr("Needs whole numbers, such as 64, 64.") if shape.whole else tr("Needs numbers, such as 0.1, 0.2.")
+        if shape.length is not None and len(found) != shape.length:
+            return tr("Needs {n} numbers.", n=shape.length)
+        return ""
+
+
+class WordsEditor(TextEditor):
+    """Several words with commas between them."""
+
+    def read(self, text: str) -> Any:
+        return [part.strip() for part in text.split(",") if part.strip()]
+
+    def show_as(self, value: Any) -> str:
+        return ", ".join(value)
+
+
+class JsonEditor(TextEditor):
+    """Anything that no other editor knows, as JSON."""
+
+    def read(self, text: str) -> Any:
+        return json.loads(text)
+
+    def show_as(self, value: Any) -> str:
+        return json.dumps(
+            value, default=lambda part: part.model_dump(mode="json") if hasattr(part, "model_dump") else str(part)
+        )
+
+    def problem(self) -> str:
+        try:
+            json.loads(self.line.text() or "null")
+        except ValueError as error:
+            return tr("Is not JSON: {reason}.", reason=str(error).replace("-", MINUS))
+        return ""
+
+
+class RefEditor(Editor):
+    """An artifact of a run, chosen from those that there are."""
+
+    def __init__(self, spec: FieldSpec, provider: Provider, parent: QWidget | None = None) -> None:
+        super().__init__(spec, parent)
+        self._provider = provider
+        self._ref: ArtifactRef | None = None
+        self.box = Combo()
+        self.box.activated.connect(self._chosen)
+        self.hold(self.box)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Ask again what there is; the choice stays."""
+        with QSignalBlocker(self.box):
+            self.box.clear()
+            choices = self._provider(self.spec.shape.artifact)
+            self.box.addItem(tr("none") if choices else tr("none yet"), None)
+            for label, ref in choices:
+                self.box.addItem(label, ref)
+            at = self._find()
+            if at < 0:
+                self.box.addItem(str(self._ref), self._ref)
+                at = self.box.count() - 1
+            self.box.setCurrentIndex(at)
+
+    def _find(self) -> int:
+        for index in range(self.box.count()):
+            other = self.box.itemData(index)
+            if (other is None) == (self._ref is None) and (self._ref is None or _same(other, self._ref)):
+                return index
+        return -1
+
+    def _chosen(self, index: int) -> None:
+        self._ref = self.box.itemData(index)
+        self.changed.emit()
+
+    def value(self) -> ArtifactRef | None:
+        return self._ref
+
+    def set_value(self, value: Any) -> None:
+        self._ref = ArtifactRef.model_validate(value) if isinstance(value, dict) else value
+        self.refresh()
+
+
+class RefsEditor(Editor):
+    """Any number of artifacts of runs, each with a tick."""
+
+    def __init__(self, spec: FieldSpec, provider: Provider, parent: QWidget | None = None) -> None:
+        super().__init__(spec, parent)
+        self._provider = provider
+        self._refs: list[ArtifactRef] = []
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(2)
+        self.boxes: list[tuple[QCheckBox, ArtifactRef]] = []
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Ask again what there is; the choice stays."""
+        while (item := self._column.takeAt(0)) is not None:
+            old = item.widget()
+            if old is not None:
+                old.deleteLater()
+        choices = self._provider(self.spec.shape.artifact)
+        known = [ref for _, ref in choices]
+        choices = choices + [(str(ref), ref) for ref in self._refs if not any(_same(ref, other) for other in known)]
+        self.boxes = []
+        for label, ref in choices:
+            box = QCheckBox(label)
+            box.setChecked(any(_same(ref, other) for other in self._refs))
+            box.toggled.connect(self._ticked)
+            self._column.addWidget(box)
+            self.boxes.append((box, ref))
+        if not choices:
+            empty = QCheckBox(tr("none yet"))
+            empty.setEnabled(False)
+            self._column.addWidget(empty)
+
+    def _ticked(self) -> None:
+        self._refs = [ref for box, ref in self.boxes if box.isChecked()]
+        self.changed.emit()
+
+    def value(self) -> list[ArtifactRef]:
+        return list(self._refs)
+
+    def set_value(self, value: Any) -> None:
+        self._refs = [ArtifactRef.model_validate(ref) if isinstance(ref, dict) else ref for ref in (value or ())]
+        self.refresh()
+
+
+def _same(one: ArtifactRef, other: ArtifactRef) -> bool:
+    return (one.run, one.name, one.kind) == (other.run, other.name, other.kind) and (
+        one.version == other.version or None in (one.version, other.version)
+    )
+
+
+_EDITORS: dict[str, type[Editor]] = {
+    "bool": BoolEditor, "int": NumberEditor, "float": NumberEditor, "choice": ChoiceEditor, "several": SeveralEditor,
+    "str": TextEditor, "path": PathEditor, "numbers": NumbersEditor, "words": WordsEditor, "json": JsonEditor,
+}  # fmt: skip
+
+
+_YES_NO = {"True": "yes", "False": "no"}
+
+
+def editor(spec: FieldSpec, provider: Provider) -> Editor:
+    """The editor for a field that is neither a group nor a union."""
+    if spec.shape.sort == "ref":
+        return RefEditor(spec, provider)
+    if spec.shape.sort == "refs":
+        return RefsEditor(spec, provider)
+    if spec.shape.sort == "bool" and spec.shape.optional:
+        return ChoiceEditor(replace(spec, shape=replace(spec.shape, choices=(True, False)), labels=_YES_NO))
+    return _EDITORS[spec.shape.sort](spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +51,8 @@ def start(argv: list[str]) -> int:
 
 def _carry_out(chosen: argparse.Namespace, rest: list[str]) -> int:
     if chosen.command == "run" and not machine.has_display():
-        raise Refusal(NO_DISPLAY.format(engine=install.script(install.place(ROOT, create=False), "theodolite-engine")))
+        engine = install.script(install.place(ROOT, create=False), "theodolite-engine")
+        raise Refusal(NO_DISPLAY.format(engine=shlex.quote(os.path.relpath(engine))))
     for_tests = chosen.command in ("test", "bench") or getattr(chosen, "for_tests", False)
     python = install.ensure(ROOT, gpu=chosen.gpu, groups=install.TESTS if for_tests else install.USERS)
     if chosen.command == "run":

@@ -75,11 +75,11 @@ class FileData(DataOptions):
 
     source: Literal["file"] = "file"
     path: str = field(..., "File or folder", "NPZ, CSV, TSV, IDX, or a folder with one subfolder of images a class.", min_length=1)
-    format: Literal["auto", "npz", "csv", "idx", "images"] = field(
+    format: Literal["auto", "npz", "csv", "idx", "cifar", "images"] = field(
         "auto", "Format", "How to read the file; automatic goes by its name and first bytes.",
         labels={
             "auto": "Automatic", "npz": "NumPy archive", "csv": "Table of text", "idx": "IDX (as MNIST is shared)",
-            "images": "Folder of images",
+            "cifar": "CIFAR, binary version", "images": "Folder of images",
         },
         advanced=True,
     )

@@ -116,9 +116,10 @@ def prepare(raw: Raw, options: DataOptions) -> Dataset:
         y_train, y_test = _affine(y_train, mean, scale), _affine(y_test, mean, scale)
         template = "The target was standardised: its mean was {mean} and its standard deviation {scale}."
         notes.append((template, {"mean": f"{mean:.6g}", "scale": f"{scale:.6g}"}))
-    arrays = tuple(_frozen(a) for a in (x_train, y_train, x_test, y_test))
-    identity = Identity(raw.name, raw.path, raw.size, raw.sha256, options.split_seed, content_hash(*arrays))
-    return Dataset(*arrays, raw.classes, raw.features, identity, tuple(notes))
+    x_train, y_train, x_test, y_test = (_frozen(a) for a in (x_train, y_train, x_test, y_test))
+    content = content_hash(x_train, y_train, x_test, y_test)
+    identity = Identity(raw.name, raw.path, raw.size, raw.sha256, options.split_seed, content)
+    return Dataset(x_train, y_train, x_test, y_test, raw.classes, raw.features, identity, tuple(notes))
 
 
 def content_hash(*arrays: Array) -> str:
@@ -200,7 +201,9 @@ def _with_noise(y: Array, keep: Array, flips: tuple[Array, Array], classes: int,
 
 def _standardise(train: Array, test: Array, mode: str) -> tuple[Array, Array]:
     by_channel = mode == "channel" or (mode == "auto" and train.ndim > 2)
-    axes = (0, *range(2, train.ndim)) if by_channel and train.ndim > 2 else tuple(range(train.ndim)) if by_channel else (0,)
+    axes: tuple[int, ...] = (0,)
+    if by_channel:  # a table is one channel
+        axes = (0, *range(2, train.ndim)) if train.ndim > 2 else (0, 1)
     mean = train.mean(axis=axes, dtype=np.float64, keepdims=True)
     scale = train.std(axis=axes, dtype=np.float64, keepdims=True)
     scale[scale == 0] = 1.0  # a constant column carries nothing and must not become NaN

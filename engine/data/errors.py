@@ -134,6 +134,12 @@ class NumbersExpected(DataError):
     remedy = "Predict a class, or choose another target."
 
 
+class TargetShape(DataError):
+    what = "The target {target} has the shape {shape}."
+    why = "One class or number an example is needed, or a row of 0 with a single 1."
+    remedy = "Choose another target, or define data() and loss(outputs, targets) in a model file."
+
+
 class NoiseNeedsClasses(DataError):
     what = "Label noise needs classes, but the target is a number."
     remedy = "Set the label noise to 0, or predict a class."

@@ -100,8 +100,8 @@ class Block(nn.Module):
         self.conv2 = conv(width, width, 3, padding=1, bias=not batch_norm)
         self.norm2 = norm(width) if batch_norm else nn.Identity()
         if not batch_norm:  # else the variance doubles in each block (Zhang, Dauphin and Ma 2019, Fixup)
-            nn.init.zeros_(self.conv2.weight)
-            nn.init.zeros_(self.conv2.bias)
+            for parameter in self.conv2.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, size...) -> (N, width, size / stride...)."""

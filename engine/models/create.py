@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
 from math import prod
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.data.config import DataConfig, ModelFileData
 from engine.data.dataset import Dataset
 from engine.models.builtin import build
 from engine.models.config import AnyModelConfig, StudyModel, UserModel
@@ -49,6 +51,13 @@ def open_source(config: AnyModelConfig, folder: Path) -> UserFile | None:
             raise SourceChanged(path=path, expected=config.sha256, found=source.sha256)
         source = freeze(path, folder)
     return UserFile(source)
+
+
+def own_data(config: DataConfig | None, user: UserFile | None) -> Callable[[], Any] | None:
+    """``data()`` of the user's file where the data config asks for it and the file has it."""
+    if isinstance(config, ModelFileData) and user is not None and user.has("data"):
+        return functools.partial(user.call, "data")
+    return None
 
 
 def create(config: AnyModelConfig, shape: tuple[int, ...], outputs: int, seed: int, user: UserFile | None) -> nn.Module:

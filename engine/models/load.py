@@ -12,12 +12,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from engine.data.config import ModelFileData
 from engine.data.dataset import Dataset
 from engine.data.errors import DataChanged
 from engine.data.load import load as load_data
 from engine.models.config import UserModel
-from engine.models.create import LOSSES, LossFunction, as_tensors, choose_loss, create
+from engine.models.create import LOSSES, LossFunction, as_tensors, choose_loss, create, own_data
 from engine.models.errors import BadModelFolder, NoDataset, NotATensor
 from engine.models.freeze import thaw
 from engine.models.kinds import ModelArtifact
@@ -65,8 +64,7 @@ class LoadedModel:
         config, identity = self.artifact.data, self.artifact.identity
         if config is None:
             raise NoDataset()
-        own = (lambda: self._user.call("data")) if isinstance(config, ModelFileData) and self._user else None
-        data = load_data(config, own)
+        data = load_data(config, own_data(config, self._user))
         if identity and data.identity.content != identity["content"]:
             raise DataChanged(name=identity["name"], expected=identity["content"], found=data.identity.content)
         return data

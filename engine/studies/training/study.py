@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.data.config import ModelFileData
 from engine.data.load import load
-from engine.models.create import as_tensors, check_fit, choose_loss, create, open_source
+from engine.models.create import as_tensors, check_fit, choose_loss, create, open_source, own_data
 from engine.models.kinds import ModelArtifact
 from engine.runs.run import Run
 from engine.studies.contract import Cost
@@ -49,8 +48,7 @@ class Training:
     def __init__(self, config: TrainConfig, run: Run) -> None:
         self.config, self.task = config, run
         self.user = open_source(config.model, run.folder / "source")
-        own = (lambda: self.user.call("data")) if self.user and self.user.has("data") else None
-        self.data = load(config.data, own if isinstance(config.data, ModelFileData) else None)
+        self.data = load(config.data, own_data(config.data, self.user))
         self.classes = len(self.data.classes)
         self.loss_name, self.loss = choose_loss(self.classes, self.user)
         self.outputs = self.classes or 1
@@ -107,8 +105,8 @@ class Training:
         if due(index + 1, self.config.versions + 1, self.epochs) and index + 1 < self.epochs:
             self.publish()
         if time.monotonic() - self._checkpointed > CHECKPOINT_SECONDS:
-            record, summary = self.record.columns(), finite(self.summary)
-            self.task.checkpoint({"loop": self.loop.state(), "record": record, "summary": summary})
+            state = {"loop": self.loop.state(), "record": self.record.columns(), "summary": finite(self.summary)}
+            self.task.checkpoint(state)
             self._checkpointed = time.monotonic()
         return True
 

@@ -1,0 +1,140 @@
+"""Users' files: which format, how large, and on to its reader."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from pathlib import Path
+
+import psutil
+
+from engine.data.config import FileData
+from engine.data.dataset import Raw
+from engine.data.errors import EmptyFile, MissingFile, TooLarge, UnknownFormat, UnreadableFile, WrongFormat
+
+IDX_NAME = re.compile(r"idx\d-ubyte(\.gz)?$", re.IGNORECASE)
+TABLES = {".csv", ".tsv", ".txt", ".data", ".tab"}
+MEMORY_SHARE = 0.5
+BLOCK = 1 << 20
+
+
+def read_file(config: FileData, head: int | None = None) -> Raw:
+    """Read a user's file or folder.
+
+    Args:
+        head: for previews: read only this many bytes of a table or images of a class.
+
+    Raises:
+        DataError: a subclass for each fault.
+    """
+    path = Path(config.path).expanduser()
+    if not path.exists():
+        raise MissingFile(path=path)
+    try:
+        return _read(path, config, head)
+    except PermissionError as error:
+        raise UnreadableFile(path=path, reason=error.strerror or "permission denied") from error
+    except OSError as error:
+        raise UnreadableFile(path=path, reason=error.strerror or str(error)) from error
+
+
+def _read(path: Path, config: FileData, head: int | None) -> Raw:
+    kind = config.format if config.format != "auto" else detect(path)
+    if kind == "npz":
+        from engine.data.arrays import read_npz
+
+        return read_npz(path, config)
+    if kind == "csv":
+        from engine.data.tables import read_table
+
+        return read_table(path, config, head)
+    if kind == "idx":
+        from engine.data.idx import read_idx
+
+        return read_idx(path)
+    if kind == "cifar":
+        from engine.data.cifar import read_cifar
+
+        return read_cifar(path)
+    from engine.data.images import read_images
+
+    return read_images(path, config.image_size, config.grey, head)
+
+
+def detect(path: Path) -> str:
+    """The format by name and first bytes.
+
+    Raises:
+        UnknownFormat, EmptyFile.
+    """
+    if path.is_dir():
+        names = [item.name for item in path.iterdir()]
+        if any(IDX_NAME.search(name) for name in names):
+            return "idx"
+        if any(re.fullmatch(r"(data_batch_\d+|test_batch|train|test)\.bin", name) for name in names):
+            return "cifar"
+        if any(item.is_dir() for item in path.iterdir()):
+            return "images"
+        raise UnknownFormat(path=path)
+    with path.open("rb") as file:
+        start = file.read(4)
+    if not start:
+        raise EmptyFile(path=path)
+    stem = Path(path.stem) if path.suffix == ".gz" else path
+    if IDX_NAME.search(path.name) or (start[:2] == b"\0\0" and start[2] in (8, 9, 11, 12, 13, 14)):
+        return "idx"
+    if path.suffix == ".npz" or start == b"PK\x03\x04":
+        return "npz"
+    if stem.suffix.lower() in TABLES:
+        return "csv"
+    raise UnknownFormat(path=path)
+
+
+def check_memory(path: Path, needed: int) -> None:
+    """Raises:
+    TooLarge: ``needed`` bytes are more than half of what is free.
+    """
+    free = MEMORY_SHARE * psutil.virtual_memory().available
+    if needed > free:
+        raise TooLarge(path=path, needed=f"{needed / 2**30:.1f}", free=f"{free / 2**30:.1f}")
+
+
+def read_bytes(path: Path, factor: float = 1.0, limit: int | None = None) -> bytes:
+    """The content of a plain or gzipped file, or its first ``limit`` bytes.
+
+    Args:
+        factor: bytes of memory that one byte of the content will need.
+
+    Raises:
+        EmptyFile, TooLarge (found before the memory is taken), WrongFormat for damaged gzip.
+    """
+    size = path.stat().st_size
+    if size == 0:
+        raise EmptyFile(path=path)
+    if limit is None:
+        check_memory(path, int(size * factor))
+    if path.suffix != ".gz":
+        with path.open("rb") as file:
+            return file.read(-1 if limit is None else limit)
+    parts: list[bytes] = []
+    total = 0
+    try:
+        with gzip.open(path) as stream:
+            while (limit is None or total < limit) and (part := stream.read(BLOCK)):
+                parts.append(part)
+                total += len(part)
+                check_memory(path, int(total * factor))
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise WrongFormat(path=path, format="gzip", reason=str(error).rstrip(".")) from error
+    return b"".join(parts)[:limit]
+
+
+def file_hash(path: Path) -> tuple[int, str]:
+    """Size in bytes and sha256 of a file."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while part := file.read(BLOCK):
+            digest.update(part)
+            size += len(part)
+    return size, digest.hexdigest()

@@ -142,11 +142,11 @@ class CurveTraining:
     @classmethod
     def restored(cls, state: Mapping[str, Any], form: Form, like: Tensor) -> CurveTraining:
         """What `state` was taken of; tensors get the number type and device of ``like``."""
-        numbers = {name: int(state[name]) for name in ("step", "round", "round_start")}
-        lists = {name: tuple(float(value) for value in state[name]) for name in ("losses", "means", "maxima")}
+        step, number, start = (int(state[name]) for name in ("step", "round", "round_start"))
+        losses, means, maxima = (tuple(np.array(state[name]).tolist()) for name in ("losses", "means", "maxima"))
         curve = Curve(form, torch.as_tensor(np.array(state["points"])).to(like))
         velocity = torch.as_tensor(np.array(state["velocity"])).to(like)
-        return cls(curve, velocity, **numbers, **lists, converged=state["converged"])
+        return cls(curve, velocity, step, number, start, losses, means, maxima, state["converged"])
 
 
 def train_curve(
@@ -154,7 +154,7 @@ def train_curve(
     params: Params,
     curve: Curve,
     data: Batch,
-    settings: CurveSettings = CurveSettings(),  # noqa: B008  (frozen)
+    settings: CurveSettings | None = None,
     *,
     fixed: Params | None = None,
     module: nn.Module | None = None,
@@ -177,6 +177,7 @@ def train_curve(
     Raises:
         CurveDiverged.
     """
+    settings = settings or CurveSettings()
     trainer = _Trainer(loss, Layout.of(params), data, settings, fixed or {}, module, seed)
     with trainer.mode():
         now = resume or CurveTraining(curve, torch.zeros_like(curve.points[1:-1]))
@@ -197,9 +198,17 @@ class _Trainer:
     """SGD on the bends with everything in flat buffers: one leaf per tensor, all of them views of one point."""
 
     def __init__(
-        self, loss: Loss, layout: Layout, data: Batch, settings: CurveSettings, fixed: Params, module: nn.Module | None, seed: int
+        self,
+        loss: Loss,
+        layout: Layout,
+        data: Batch,
+        settings: CurveSettings,
+        fixed: Params,
+        module: nn.Module | None,
+        seed: int,
     ) -> None:
-        self.loss, self.layout, self.data, self.settings, self.module, self.seed = loss, layout, data, settings, module, seed
+        self.loss, self.layout, self.data, self.settings = loss, layout, data, settings
+        self.module, self.seed = module, seed
         own = {} if module is None else dict(module.named_buffers())
         layers = [] if module is None else list(batchnorm_layers(module))
         scratch = {name: value.clone() for name, value in own.items() if name.rpartition(".")[0] in layers}
@@ -238,7 +247,8 @@ class _Trainer:
 
     def close_round(self, now: CurveTraining) -> CurveTraining:
         """Measure the curve; decide whether another round could still lower it."""
-        now = replace(self.measured(now), round=now.round + 1, round_start=now.step, velocity=torch.zeros_like(now.velocity))
+        still = torch.zeros_like(now.velocity)
+        now = replace(self.measured(now), round=now.round + 1, round_start=now.step, velocity=still)
         if now.round >= 2 and self._settled(now.means) and self._settled(now.maxima):
             return replace(now, converged=True)
         return replace(now, converged=False) if now.step >= self.settings.max_steps else now

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -51,7 +49,7 @@ def check_second_derivatives(
     """Compare H v with central differences of the gradient along seeded random directions, in double precision.
 
     The point is moved by a thousandth of the weights' size first, so that no kink of a ReLU lies exactly on it. Where
-    the network insists on single precision the check runs in that, with a coarser step and ``tolerance`` of at least 5 %.
+    the network insists on single precision the check runs in that, with coarser steps and at least 5 % tolerance.
 
     Returns:
         The largest relative deviation found.
@@ -67,7 +65,7 @@ def check_second_derivatives(
     for index in range(directions):
         draw = seeding.generator(seed, "direction", index).standard_normal(layout.size)
         direction = torch.as_tensor(draw / np.linalg.norm(draw)).to(operator.point)
-        product = _twice(lambda direction=direction: operator(direction))
+        product = _twice(operator, direction)
         worst = max(worst, min(_deviation(operator, direction, product, step) for step in steps))
     limit = tolerance if double else max(tolerance, 0.05)
     if not worst <= limit:
@@ -83,7 +81,8 @@ def _operator(loss: Loss, params: Params, batch: Batch, fixed: Params, seed: int
     moved = layout.unflatten(point + 1e-3 * point.pow(2).mean().sqrt() * noise)
     values = []
     try:
-        weights, others, data = moved, {name: _double(value) for name, value in fixed.items()}, (_double(batch[0]), _double(batch[1]))
+        weights, others = moved, {name: _double(value) for name, value in fixed.items()}
+        data = _double(batch[0]), _double(batch[1])
         values = [_value(loss, {**others, **weights}, data) for _ in range(2)]
         double = True
     except (RuntimeError, TypeError):  # the network casts or keeps tensors of its own in single precision
@@ -104,9 +103,9 @@ def _value(loss: Loss, params: Params, batch: Batch) -> float:
     return float(loss(params, batch))
 
 
-def _twice(product: Callable[[], Tensor]) -> Tensor:
+def _twice(operator: HessianOperator, direction: Tensor) -> Tensor:
     try:
-        return product()
+        return operator(direction)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
@@ -120,5 +119,5 @@ def _deviation(operator: HessianOperator, direction: Tensor, product: Tensor, st
         shifted = operator.layout.unflatten(operator.point + sign * step * direction)
         ends.append(HessianOperator(operator.loss, shifted, operator.batches, fixed=operator.fixed).gradient())
     difference = (ends[0] - ends[1]) / (2 * step)
-    scale = torch.stack([difference.norm(), product.norm(), 1e-6 * ends[0].norm(), torch.tensor(1e-12).to(difference)]).max()
-    return float((difference - product).norm() / scale)
+    scale = max(float(difference.norm()), float(product.norm()), 1e-6 * float(ends[0].norm()), 1e-12)
+    return float((difference - product).norm()) / scale

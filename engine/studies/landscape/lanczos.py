@@ -232,9 +232,8 @@ class _Search:
         order = np.argsort(values)[::-1]
         order = np.concatenate([order[: self.largest], order[max(self.largest, len(order) - self.smallest) :]])
         reached = residuals[order] <= self._slack(values)
-        return Eigenpairs(
-            values[order], vectors[order.tolist()], residuals[order], reached, self.operator.products - self.before, complete
-        )
+        spent = self.operator.products - self.before
+        return Eigenpairs(values[order], vectors[order.tolist()], residuals[order], reached, spent, complete)
 
     def _slack(self, values: Array) -> float:
         return self.tolerance * float(np.abs(np.concatenate([values, self.values])).max(initial=0.0))
@@ -242,9 +241,12 @@ class _Search:
     def _borders(self) -> tuple[float, float]:
         """What a new value must exceed to be among the largest, or undercut to be among the smallest."""
         ordered = np.sort(self.values)
-        top = ordered[-self.largest] if 0 < self.largest <= len(ordered) else (-np.inf if self.largest else np.inf)
-        bottom = ordered[self.smallest - 1] if 0 < self.smallest <= len(ordered) else (np.inf if self.smallest else -np.inf)
-        return float(top), float(bottom)
+        top, bottom = (-np.inf if self.largest else np.inf), (np.inf if self.smallest else -np.inf)
+        if 0 < self.largest <= len(ordered):
+            top = float(ordered[-self.largest])
+        if 0 < self.smallest <= len(ordered):
+            bottom = float(ordered[self.smallest - 1])
+        return top, bottom
 
     def _wanted(self, values: Array, slack: float) -> NDArray[np.intp]:
         """Indices of the run's Ritz values (ascending) that belong to the ends asked for."""

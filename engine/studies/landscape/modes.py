@@ -15,7 +15,9 @@ from engine.studies.landscape.vectors import Params
 
 SWITCHED_NORM = "Batch normalisation was in training mode; it is measured with its running statistics ({layers})."
 SWITCHED_DROPOUT = "Dropout was active; it is switched off while measuring ({layers})."
-BATCH_STATISTICS = "These layers keep no running statistics, so the numbers depend on how examples fall into batches ({layers})."
+BATCH_STATISTICS = (
+    "These layers keep no running statistics, so the numbers depend on how examples fall into batches ({layers})."
+)
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,10 @@ def evaluation_mode(module: nn.Module) -> Iterator[list[Note]]:
 
 def _notes(module: nn.Module) -> Iterator[Note]:
     parts = [(name or type(part).__name__, part) for name, part in module.named_modules()]
-    norms = [name for name, part in parts if isinstance(part, _BatchNorm) and part.training and part.track_running_stats]
+    layers = [(name, part) for name, part in parts if isinstance(part, _BatchNorm)]
+    norms = [name for name, part in layers if part.training and part.running_mean is not None]
+    loose = [name for name, part in layers if part.running_mean is None]
     drops = [name for name, part in parts if isinstance(part, _DropoutNd) and part.training and part.p > 0]
-    loose = [name for name, part in parts if isinstance(part, _BatchNorm) and part.running_mean is None]
     for template, names in ((SWITCHED_NORM, norms), (SWITCHED_DROPOUT, drops), (BATCH_STATISTICS, loose)):
         if names:
             yield Note(template, {"layers": ", ".join(names[:4]) + (" ..." if len(names) > 4 else "")})
@@ -95,7 +98,8 @@ def refit_batchnorm(module: nn.Module, params: Params, inputs: Iterable[Tensor])
     layers = batchnorm_layers(module)
     if not layers:
         return {}
-    names = [f"{layer}.{name}" if layer else name for layer in layers for name in ("running_mean", "running_var", "num_batches_tracked")]
+    kept = ("running_mean", "running_var", "num_batches_tracked")
+    names = [f"{layer}.{name}" if layer else name for layer in layers for name in kept]
     own = dict(module.named_buffers())
     buffers = {name: torch.zeros_like(params.get(name, own[name])) for name in names}
     with batch_statistics(module, average=True):

@@ -48,7 +48,12 @@ class CurvatureOperator(ABC):
     """
 
     def __init__(
-        self, params: Params, batches: Sequence[Batch], fixed: Params | None, together: int | None, accumulate: torch.dtype
+        self,
+        params: Params,
+        batches: Sequence[Batch],
+        fixed: Params | None,
+        together: int | None,
+        accumulate: torch.dtype,
     ) -> None:
         require_finite(params)
         self.fixed: dict[str, Tensor] = {name: tensor.detach() for name, tensor in (fixed or {}).items()}
@@ -241,7 +246,9 @@ def _transposed_product(result: Tensor, leaf: Tensor) -> Apply:
     return apply
 
 
-def batch_size_for(loss: Loss, params: Params, batch: Batch, *, fixed: Params | None = None, budget: int = GRAPH_BYTES) -> int:
+def batch_size_for(
+    loss: Loss, params: Params, batch: Batch, *, fixed: Params | None = None, budget: int = GRAPH_BYTES
+) -> int:
     """How many examples' double-backward graph fits into ``budget`` bytes, measured on a few examples; at least 1.
 
     Half of the budget is left for what a product needs besides the graph.

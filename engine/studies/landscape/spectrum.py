@@ -108,8 +108,9 @@ def _lead(operator: CurvatureOperator, krylov: Krylov, products: int) -> Lead:
     density = 2 * (basis * images).sum(0) - (inside * basis).sum(0)
     return Lead(
         values=values, residuals=residuals, known=known, quadrature=coordinates[0] ** 2,
-        vectors=krylov.vectors(coordinates[:, known]), basis=basis, images=images, trace=float(np.trace(krylov.projected)),
-        layer_traces=_by_layer(operator, density), size=operator.size, products=products,
+        vectors=krylov.vectors(coordinates[:, known]), basis=basis, images=images,
+        trace=float(np.trace(krylov.projected)), layer_traces=_by_layer(operator, density), size=operator.size,
+        products=products,
     )  # fmt: skip
 
 
@@ -179,9 +180,8 @@ class Spectrum:
     def layer_traces(self, level: float = 0.95) -> Mapping[str, tuple[float, Interval | None]]:
         """layer -> trace of its diagonal block, with its interval."""
         samples = np.array([one.layer_traces for one in self.probes]).reshape(len(self.probes), len(self.layers))
-        return {
-            name: self._sum(float(self.lead.layer_traces[i]), samples[:, i], level) for i, name in enumerate(self.layers)
-        }
+        known = self.lead.layer_traces
+        return {name: self._sum(float(known[i]), samples[:, i], level) for i, name in enumerate(self.layers)}
 
     def quadratures(self) -> list[tuple[Array, Array]]:
         """Per vector, nodes and weights (summing to 1) of the whole spectral distribution: known values are exact."""
@@ -198,7 +198,7 @@ class Spectrum:
         return [(np.concatenate([exact, nodes]), np.concatenate([known, rest * weights])) for nodes, weights in parts]
 
     def density(self, grid: Array, sigma: float, level: float = 0.95) -> tuple[Array, Array, Array]:
-        """Spectral density (n,) on ``grid`` (n,) with Gaussians of width ``sigma``, and its interval's two bounds (n,)."""
+        """Density (n,) on ``grid`` (n,) with Gaussians of width ``sigma``, and its interval's two bounds (n,)."""
         curves = np.stack([broaden(nodes, weights, grid, sigma) for nodes, weights in self.quadratures()])
         mean = curves.mean(0)
         if len(curves) < 2:
@@ -208,7 +208,9 @@ class Spectrum:
 
     def negative_mass(self, level: float = 0.95) -> tuple[float, Interval | None]:
         """Share of the sum of absolute eigenvalues that is negative (Ghorbani et al. 2019, section 4), in [0, 1]."""
-        return self._mean([(np.minimum(nodes, 0) @ weights) / -max(np.abs(nodes) @ weights, 1e-300) for nodes, weights in self.quadratures()], level)
+        pairs = self.quadratures()
+        shares = [-float(np.minimum(x, 0) @ w) / max(float(np.abs(x) @ w), 1e-300) for x, w in pairs]
+        return self._mean(shares, level)
 
     def negative_fraction(self, tolerance: float = 1e-4, level: float = 0.95) -> tuple[float, Interval | None]:
         """Share of eigenvalues below -tolerance times the largest absolute one, in [0, 1]."""
@@ -241,7 +243,7 @@ def broaden(nodes: Array, weights: Array, grid: Array, sigma: float) -> Array:
 
 
 def density_grid(spectrum: Spectrum, bins: int = 2000) -> tuple[Array, float]:
-    """A grid (bins,) over the whole spectrum and a width for `Spectrum.density`: 0.3 % of the range (Ghorbani et al.)."""
+    """A grid (bins,) over the whole spectrum, and a width for `Spectrum.density`: 0.3 % of the range."""
     low, high = float(spectrum.lead.values.min()), float(spectrum.lead.values.max())
     sigma = 0.003 * max(high - low, 1e-6 * max(abs(high), abs(low)), 1e-12)
     return np.linspace(low - 5 * sigma, high + 5 * sigma, bins), sigma
@@ -279,8 +281,10 @@ def estimate_spectrum(
     assert spectrum is not None
     spectrum = Spectrum(spectrum.lead, tuple(done), layers)
     group = max(operator.together, 1 if len(operator.batches) == 1 else 8)
-    while not spectrum.exact and len(spectrum.probes) < max_probes and not _settled(spectrum, density_probes, trace_tolerance):
+    while not spectrum.exact and not _settled(spectrum, density_probes, trace_tolerance):
         first = len(spectrum.probes)
+        if first >= max_probes:
+            break
         dense = first < density_probes
         last = min(first + group, density_probes if dense else max_probes)
         found = probe(operator, spectrum.lead, range(first, last), steps=density_steps if dense else 1, seed=seed)

@@ -12,6 +12,7 @@ from pathlib import Path
 import platformdirs
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from engine import device_probe
 from engine.durable import write_atomic
 from engine.runs.processes import boot_id
 
@@ -38,27 +39,7 @@ class Device(BaseModel):
 CPU = Device(name="cpu", title="Processor")
 _LIST = TypeAdapter(list[Device])
 
-# Runs in a child: a broken driver may hang or kill whoever touches it.
-_PROBE = """
-import json, sys
-def prove(name):
-    import torch
-    a = torch.arange(64 * 64, dtype=torch.float32).reshape(64, 64) % 7
-    b = (a.to(name) @ a.to(name)).cpu()
-    return "" if torch.equal(b, a @ a) else "a matrix product on it came out wrong"
-def tell(name, title, memory):
-    try:
-        reason = prove(name)
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-    print(json.dumps(dict(name=name, title=title, memory=memory, usable=not reason, reason=reason)), flush=True)
-import torch
-for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-    found = torch.cuda.get_device_properties(index)
-    tell(f"cuda:{index}", found.name, found.total_memory)
-if torch.backends.mps.is_available():
-    tell("mps", "Apple GPU", None)
-"""
+_SCRIPT = Path(device_probe.__file__)
 
 
 def discover(interpreter: str | None = None, *, timeout: float = TIMEOUT, cache: Path | None = None) -> list[Device]:
@@ -88,9 +69,9 @@ def accelerators(interpreter: str | None = None, cache: Path | None = None) -> l
 
 def _probe(interpreter: str, timeout: float) -> list[Device]:
     if getattr(sys, "frozen", False) and interpreter == sys.executable:
-        arguments = [interpreter, "--probe-devices"]
+        arguments = [interpreter, "--worker", "--devices"]
     else:
-        arguments = [interpreter, "-P", "-c", _PROBE]
+        arguments = [interpreter, "-P", str(_SCRIPT)]
     broken = Device(name="accelerator", title="Accelerator", usable=False)
     try:
         done = subprocess.run(arguments, capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False)
@@ -108,11 +89,6 @@ def _probe(interpreter: str, timeout: float) -> list[Device]:
         reason = (done.stderr.decode("utf-8", "replace").strip().splitlines() or ["the test of devices crashed"])[-1]
         found.append(broken.model_copy(update={"reason": reason}))
     return found
-
-
-def probe_here() -> None:
-    """What the child does in a frozen program, where no interpreter takes ``-c``."""
-    exec(_PROBE, {})
 
 
 def _cache_file(interpreter: str | None, cache: Path | None) -> Path:

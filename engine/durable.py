@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import sys
+import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,12 +19,23 @@ def write_atomic(path: Path, data: bytes | str, *, sync: bool = True) -> None:
     """
     temporary = _write_beside(path, data, sync)
     try:
-        os.replace(temporary, path)
+        _replace(temporary, path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
     if sync:
         sync_folder(path.parent)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    for _ in range(50):
+        try:
+            return os.replace(temporary, path)
+        except PermissionError:
+            if os.name != "nt":
+                raise
+            time.sleep(0.01)  # there, a reader that has the file open for a moment is in the way
+    os.replace(temporary, path)
 
 
 def write_exclusive(path: Path, data: bytes | str, *, sync: bool = True) -> None:
@@ -118,9 +130,11 @@ class FileLock:
         file = open(self._path, "ab")  # noqa: SIM115  held open for as long as the lock is
         try:
             _lock(file, wait)
-        except OSError:
+        except (BlockingIOError, PermissionError):
             file.close()
             return False
+        except OSError:
+            pass  # this file system has no locks: better none than no work
         self._file = file
         return True
 

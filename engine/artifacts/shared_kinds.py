@@ -32,9 +32,10 @@ class TableKind:
         table = np.empty(rows, dtype=[(name, column.dtype) for name, column in columns.items()])
         for name, column in columns.items():
             table[name] = column
-        np.save(folder / "table.npy", table, allow_pickle=False)
-        with open(folder / "table.csv", "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
+        with open(folder / "table.npy", "wb") as file:  # 3.0: column names in any script
+            np.lib.format.write_array(file, table, version=(3, 0), allow_pickle=False)
+        with open(folder / "table.csv", "w", newline="", encoding="utf-8") as text:
+            writer = csv.writer(text)
             writer.writerow(columns)
             writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
 

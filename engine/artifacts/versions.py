@@ -153,7 +153,7 @@ def settle(runs: Path, ref: ArtifactRef) -> ArtifactRef:
     Raises:
         NoSuchArtifact: there is none. DamagedArtifact: the hash is not the one cited.
     """
-    artifacts = runs / ref.run / "artifacts"
+    artifacts = _artifacts(runs, ref)
     if ref.version is None:
         found = newest_complete(artifacts, ref)
     else:
@@ -161,6 +161,12 @@ def settle(runs: Path, ref: ArtifactRef) -> ArtifactRef:
     if ref.sha256 and ref.sha256 != found.sha256:
         raise DamagedArtifact(ref=str(ref), reason="Its content is not the one that was cited.")
     return ref.model_copy(update={"version": found.version, "sha256": found.sha256})
+
+
+def _artifacts(runs: Path, ref: ArtifactRef) -> Path:
+    if Path(ref.run).name != ref.run or not _NAME.fullmatch(ref.name):  # configs come from other people too
+        raise NoSuchArtifact(ref=str(ref))
+    return runs / ref.run / "artifacts"
 
 
 def newest_complete(artifacts: Path, ref: ArtifactRef) -> Manifest:
@@ -185,7 +191,7 @@ def read(runs: Path, ref: ArtifactRef, *, verify: bool = False) -> Any:
     Raises:
         NoSuchArtifact, NewerArtifact, WrongKind, DamagedArtifact.
     """
-    artifacts = runs / ref.run / "artifacts"
+    artifacts = _artifacts(runs, ref)
     found = manifest(artifacts, ref)
     kind = kind_named(found.kind)
     if found.kind_version > kind.schema_version:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from engine.durable import publish_folder
 from engine.errors import EngineError
-from engine.runs import folder
+from engine.runs import control, folder, state
 
 MAX_BYTES = 64 << 30
 MAX_RATIO = 200
@@ -79,6 +79,8 @@ def _adopt(id: str, root: Path, fill: Callable[[Path], None]) -> str:
         for name in _NOT_EXPORTED:
             (temporary / name).unlink(missing_ok=True)
         folder.write_meta(temporary, folder.meta(temporary).model_copy(update={"imported": True}))
+        if not state.status(temporary).over:
+            control.send(temporary, "stop")  # what was queued elsewhere must not begin here by itself
         publish_folder(temporary, root / id)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     }
     buffer = io.BytesIO()
     np.savez(buffer, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
+    folder.mkdir(exist_ok=True)
     numbers = _numbers(folder)
     write_atomic(folder / f"{max(numbers, default=0) + 1:06d}.npz", buffer.getvalue())
     for number in numbers[: -(_KEEP - 1)]:
@@ -61,13 +63,13 @@ def newest(folder: Path) -> Checkpoint | None:
     for number in reversed(_numbers(folder)):
         try:
             return _load(folder / f"{number:06d}.npz")
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             continue
     return None
 
 
 def _load(path: Path) -> Checkpoint:
-    with np.load(path, allow_pickle=False) as file:  # the zip's checksums tell a damaged file
+    with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:  # the zip's checksums tell a damaged file
         head = json.loads(file["head"].tobytes())
         state = _unpack(head["state"], file)
     return Checkpoint(head["plan"], head["unit"], head["series"], state)

@@ -20,9 +20,9 @@ def command(run_folder: Path, interpreter: str | None, threads: int) -> tuple[li
     return [*_start(interpreter), str(run_folder.absolute())], _environment(threads)
 
 
-def spare_command(runs: Path, threads: int) -> tuple[list[str], dict[str, str]]:
+def spare_command(threads: int) -> tuple[list[str], dict[str, str]]:
     """Arguments and environment of a worker that gets ready and waits for the path of a run on its input."""
-    return [*_start(None), "--spare", str(runs.absolute())], _environment(threads)
+    return [*_start(None), "--spare"], _environment(threads)
 
 
 def _start(interpreter: str | None) -> list[str]:

@@ -13,7 +13,7 @@ from engine.errors import EngineError
 from engine.runs import failures, folder, state
 from engine.runs.events import EventLog
 from engine.runs.executors.base import Executor, Slot
-from engine.runs.processes import this_process
+from engine.runs.processes import kill_orphans, this_process
 from engine.runs.store import Lease, Row, Store
 
 CLAIM_GRACE = 30.0
@@ -59,8 +59,9 @@ def refresh(store: Store, id: str) -> state.Status:
     """Bring the index up to date with a run's folder; notes the cause of a loss at first sight."""
     path = store.root / id
     now = state.status(path)
-    if now.state == "lost":
+    if now.state == "lost" and now.process is not None:
         folder.note_exit(path, now.attempt, now.reason)
+        kill_orphans(now.process)
     store.set_state(id, now)
     return now
 

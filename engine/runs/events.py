@@ -73,7 +73,7 @@ class SeriesOpened(_Event):
     """A series begins; ``file`` lies in series/ and has rows of float64 ``columns``."""
 
     type: Literal["series_opened"] = "series_opened"
-    file: str
+    file: str = Field(pattern=r"^[a-z0-9_=-][a-z0-9_.=-]*\.f64$")  # an imported run names no other file
     id: str
     dims: dict[str, str | int | float]
     columns: tuple[str, ...]

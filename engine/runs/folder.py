@@ -134,8 +134,6 @@ def create(root: Path, request: Request, meta: Meta, fill: Callable[[Path], None
         except FileExistsError:
             continue
         try:
-            for name in ("artifacts", "checkpoints", "control", "series"):
-                (temporary / name).mkdir()
             write_request(temporary, request)
             write_json(temporary / META, meta.model_dump(), sync=False)
             fill(temporary)

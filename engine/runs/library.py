@@ -104,8 +104,13 @@ class Runs:
         self._store = Store(self.root)
         self._readers: dict[str, RunReader] = {}
 
+    def prepare(self) -> None:
+        """Make the next start quick, at the price of an idle process; call it when the program has nothing to do."""
+        self.executor.prepare()
+
     def close(self) -> None:
-        """Let go of the index; runs go on."""
+        """Let go of the index and of what ``prepare`` made; runs go on."""
+        self.executor.close()
         self._store.close()
 
     def create(
@@ -170,10 +175,11 @@ class Runs:
             refresh(self._store, id)
 
     def cancel(self, id: str) -> None:
-        """End a run now; what it published and checkpointed stays."""
+        """End a run now; what it published and checkpointed stays. The next one gets its slot."""
         path = self._writable(id)
         if not refresh(self._store, id).over:
             self.executor.cancel(path)
+            self.dispatch()
             refresh(self._store, id)
 
     def resume(self, id: str) -> None:
@@ -198,15 +204,15 @@ class Runs:
             InUse: other runs build on it. StillActive: it is not over.
         """
         path = self._folder(id)
-        now = refresh(self._store, id)
-        if now.state in state.ACTIVE:
-            raise StillActive(name=self._title(id), state=now.state)
-        if users := self.used_by(id):
-            raise InUse(name=self._title(id), count=len(users), users=", ".join(map(self._title, users)))
-        trash = self.root / TRASH
-        trash.mkdir(exist_ok=True)
-        os.rename(path, trash / id)
-        self._store.forget(id)
+        with self._store.exclusive():  # nobody starts it meanwhile
+            now = refresh(self._store, id)
+            if now.state in state.ACTIVE:
+                raise StillActive(name=self._title(id), state=now.state)
+            if users := self.used_by(id):
+                raise InUse(name=self._title(id), count=len(users), users=", ".join(map(self._title, users)))
+            (self.root / TRASH).mkdir(exist_ok=True)
+            os.rename(path, self.root / TRASH / id)
+            self._store.forget(id)
         self._readers.pop(id, None)
 
     def restore(self, id: str) -> None:

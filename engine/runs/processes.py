@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import signal
 import socket
 import sys
 import time
@@ -114,6 +115,13 @@ def kill_tree(target: Process, timeout: float = 0.3) -> bool:
     return True
 
 
+def kill_orphans(dead: Process) -> None:
+    """Kill what a dead process left behind in its group. Its number is not given to others while that lives."""
+    if dead.same_boot and not dead.alive() and sys.platform != "win32" and not psutil.pid_exists(dead.pid):
+        with contextlib.suppress(OSError):
+            os.killpg(dead.pid, signal.SIGKILL)
+
+
 def kill_children() -> None:
     """Kill all that the calling process started."""
     for victim in _tree(os.getpid())[1:]:
@@ -130,7 +138,6 @@ def _tree(pid: int) -> list[psutil.Process]:
 
 
 if sys.platform != "win32":
-    import signal
 
     def _kill_group(pid: int) -> None:
         # Workers lead their own session; a group of another number is not ours to kill.

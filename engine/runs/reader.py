@@ -49,7 +49,7 @@ class RunReader:
     def poll(self) -> list[events.Event]:
         """Read what is new; a few ``stat`` calls when nothing is."""
         self._fresh = []
-        if self.status.over:
+        if self.status.over and self.state != "lost":  # the cause of a loss may become known later
             self._refresh()
             if not self._fresh:
                 return []

@@ -19,7 +19,8 @@ from engine.runs.series import SeriesWriter, file_name
 from engine.seeding import derive
 from engine.studies.contract import TaskConfig
 
-_PROGRESS_EVERY = 0.1
+# A tenth of a second at first, a second after five minutes: what a long run says must stay quick to read.
+_PROGRESS_EVERY, _PROGRESS_AT_LEAST, _PROGRESS_SLOWER = 0.1, 1.0, 1 / 300
 
 
 class Recorder:
@@ -47,6 +48,7 @@ class Recorder:
         self._series: dict[str, SeriesWriter] = {}
         self._progress: events.Progress | None = None
         self._next_progress = 0.0
+        self._began = time.monotonic()
         self._plan = -1
         self._unit = 0
         self._checkpoint = checkpoints.newest(folder / "checkpoints")
@@ -80,10 +82,12 @@ class Recorder:
         if self._progress is not None:
             self._log.append(self._progress)
             self._progress = None
-            self._next_progress = time.monotonic() + _PROGRESS_EVERY
+            now = time.monotonic()
+            pause = min(_PROGRESS_AT_LEAST, max(_PROGRESS_EVERY, (now - self._began) * _PROGRESS_SLOWER))
+            self._next_progress = now + pause
 
     def measure(
-        self, id: str, value: Any, *, step: Any = None, interval: tuple[float, float] | None = None,
+        self, id: str, value: Any, *, step: Any = None, interval: tuple[Any, Any] | None = None,
         n: int | None = None, **dims: Any,
     ) -> None:  # fmt: skip
         """See Run. Raises ValueError for an id that no study registers."""
@@ -96,8 +100,8 @@ class Recorder:
         parts = {"step": step, "value": value}
         if interval is not None:
             parts |= {"low": interval[0], "high": interval[1]}
-        rows = np.column_stack([np.atleast_1d(np.asarray(part, np.float64)) for part in parts.values()])
-        self._open_series(id, plain, tuple(parts)).add(rows)
+        columns = np.broadcast_arrays(*(np.atleast_1d(np.asarray(part, np.float64)) for part in parts.values()))
+        self._open_series(id, plain, tuple(parts)).add(np.column_stack(columns))
 
     def _check_registered(self, id: str) -> None:
         if self._measures is None:
@@ -111,6 +115,7 @@ class Recorder:
         file = file_name(id, dims)
         writer = self._series.get(file)
         if writer is None:
+            (self.folder / "series").mkdir(exist_ok=True)
             writer = SeriesWriter(self.folder / "series" / file, columns)
             self._series[file] = writer
             self._log.append(events.SeriesOpened(file=file, id=id, dims=dims, columns=columns))

@@ -39,21 +39,23 @@ class Run(Protocol):
     def progress(self, done: float, total: float, note: str = "") -> None:
         """Tell how far the run is, in any unit; readers derive the time left."""
 
-    def measure(self, id: str, value: Any, *, step: Any = None, interval: tuple[float, float] | None = None,
-                n: int | None = None, **dims: Any) -> None:
-        """Record a registered measure: a scalar, or with ``step`` one point of a series; arrays of both append many points."""
+    def measure(
+        self, id: str, value: Any, *, step: Any = None, interval: tuple[Any, Any] | None = None,
+        n: int | None = None, **dims: Any,
+    ) -> None:  # fmt: skip
+        """Record a registered measure: a scalar, or with ``step`` a point of a series; arrays append many points."""
 
     def publish(self, name: str, artifact: Any, *, kind: str | None = None, complete: bool = False) -> ArtifactRef:
         """Write a new immutable version of a named output and announce it; kind defaults to Config.outputs[name]."""
 
     def units(self, plan: Iterable[str] | int) -> Iterator[Unit]:
-        """The units still to do; a unit counts as done when the next is asked for. ``point()`` is implied before each."""
+        """The units still to do, with a ``point()`` before each; done is what a checkpoint in its body has saved."""
 
     def checkpoint(self, state: Mapping[str, Any]) -> None:
-        """Save atomically what resume needs: numpy arrays (also nested in dicts) and JSON values; the last two are kept."""
+        """Save atomically what resume needs: numpy arrays and JSON values in dicts; the last act of a unit."""
 
     def restored(self) -> Mapping[str, Any] | None:
-        """The state of the newest good checkpoint, or None on a fresh start. Units completed before it are not repeated."""
+        """The state of the newest good checkpoint, or None on a fresh start; units done before it are not repeated."""
 
     def warn(self, template: str, **params: Any) -> None:
         """Tell the user something about the numbers: English template and its values."""
@@ -63,4 +65,4 @@ class Run(Protocol):
 
 
 class Stopped(BaseException):
-    """Raised by ``point()`` when the user asked to stop; tasks let it pass (BaseException, so that nobody swallows it)."""
+    """Raised by ``point()`` when the user asked to stop; tasks let it pass, hence a BaseException."""

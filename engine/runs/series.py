@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import time
@@ -16,17 +17,17 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 _FLUSH_EVERY = 0.05
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.=-]")
+_UNSAFE = re.compile(r"[^a-z0-9_.-]")  # capitals too: some file systems do not tell them apart
 
 
 def file_name(id: str, dims: Mapping[str, Any]) -> str:
-    """The file of a series: its id and dims where file systems allow them, else with a hash: loss.split=train.f64."""
-    full = ".".join([id, *(f"{key}={dims[key]}" for key in sorted(dims))])
-    safe = _UNSAFE.sub("_", full)[:100]
-    # Names that differ only in case would be one file on Windows and macOS.
-    if safe != full or safe != safe.lower():
-        safe += "-" + hashlib.blake2b(full.encode(), digest_size=4).hexdigest()
-    return f"{safe}.f64"
+    """The file of a series: loss.split=train.f64; where that cannot be a file name, near to it and with a hash."""
+    parts = [id, *(part for key in sorted(dims) for part in (key, str(dims[key])))]
+    safe = [_UNSAFE.sub("_", part) for part in parts]
+    name = ".".join([safe[0], *(f"{key}={value}" for key, value in zip(safe[1::2], safe[2::2], strict=True))])
+    if safe != parts or len(name) > 100:
+        name = f"{name[:100]}-{hashlib.blake2b(json.dumps(parts).encode(), digest_size=6).hexdigest()}"
+    return f"{name}.f64"
 
 
 class SeriesWriter:

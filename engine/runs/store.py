@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.durable import FileLock
 from engine.errors import EngineError
 from engine.runs import folder, state
+from engine.runs.failures import NotWritable
 from engine.runs.processes import Process
 
 FILE = "runs.sqlite"
@@ -74,16 +75,28 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        root.mkdir(parents=True, exist_ok=True)
         try:
-            self._db = self._open()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
+            root.mkdir(parents=True, exist_ok=True)
+            with FileLock(root / ".index.lock"):
+                self._db = self._open_or_replace()
+        except (PermissionError, sqlite3.OperationalError) as error:
+            if isinstance(error, sqlite3.OperationalError) and os.access(root, os.W_OK):
                 raise
-            self._db = self._replace_damaged()
+            raise NotWritable(path=str(root)) from error
+
+    def _open_or_replace(self) -> sqlite3.Connection:
+        try:
+            return self._open()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+            for suffix in ("", "-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(self.root / (FILE + suffix), self.root / f"{FILE}.damaged-{stamp}{suffix}")
+            return self._open()
 
     def _open(self) -> sqlite3.Connection:
-        fresh = not (self.root / FILE).exists()
         db = sqlite3.connect(self.root / FILE, timeout=30, isolation_level=None, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode=WAL")
@@ -92,25 +105,16 @@ class Store:
             if version > VERSION:
                 raise NewerIndex(root=str(self.root))
             if version < VERSION:
-                db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={VERSION}; COMMIT")
-            self._db = db
-            if fresh:
+                self._db = db
+                db.executescript(_SCHEMA)
                 self.reindex()
+                db.execute(f"PRAGMA user_version={VERSION}")
+            elif db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("the index is damaged")
         except BaseException:
             db.close()
             raise
         return db
-
-    def _replace_damaged(self) -> sqlite3.Connection:
-        with FileLock(self.root / ".index.lock"):
-            try:
-                return self._open()  # somebody else has just replaced it
-            except sqlite3.DatabaseError:
-                stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-                for suffix in ("", "-wal", "-shm"):
-                    with contextlib.suppress(FileNotFoundError):
-                        os.rename(self.root / (FILE + suffix), self.root / f"{FILE}.damaged-{stamp}{suffix}")
-                return self._open()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -167,17 +171,18 @@ class Store:
 
     def set_state(self, id: str, now: state.Status) -> None:
         """Note the state of a run."""
+        values = (now.state, now.reason, now.since, now.attempt)
         self._db.execute(
-            "UPDATE runs SET state = ?, reason = ?, since = ?, attempt = ? WHERE id = ?",
-            (now.state, now.reason, now.since, now.attempt, id),
+            "UPDATE runs SET (state, reason, since, attempt) = (?, ?, ?, ?)"
+            " WHERE id = ? AND (state, reason, since, attempt) IS NOT (?, ?, ?, ?)",
+            (*values, id, *values),
         )
 
     def forget(self, id: str) -> None:
         """Remove a run from the index."""
-        with self.exclusive():
-            self._db.execute("DELETE FROM runs WHERE id = ?", (id,))
-            self._db.execute("DELETE FROM links WHERE run = ?", (id,))
-            self._db.execute("DELETE FROM leases WHERE run = ?", (id,))
+        self._db.execute("DELETE FROM runs WHERE id = ?", (id,))
+        self._db.execute("DELETE FROM links WHERE run = ?", (id,))
+        self._db.execute("DELETE FROM leases WHERE run = ?", (id,))
 
     def rows(self) -> list[Row]:
         """All runs, newest first."""

@@ -9,11 +9,13 @@ import os
 import platform
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine import device_probe
 from engine.artifacts import versions
 from engine.artifacts.refs import ArtifactRef
 from engine.durable import FileLock
@@ -28,6 +30,7 @@ from engine.studies.contract import TaskConfig
 PACKAGES = ("numpy", "scipy", "torch", "scikit-learn", "safetensors")
 _BALLAST = "ballast"
 _WATCH_EVERY = 0.25
+_LOCK_PATIENCE = 5.0
 
 
 class UnreadableConfig(EngineError):
@@ -46,9 +49,12 @@ class NewerRun(EngineError):
 
 
 def main(arguments: list[str]) -> int:
-    """``FOLDER``, or ``--spare RUNS``; returns the exit code."""
-    if arguments[:1] == ["--spare"]:
+    """``FOLDER``, ``--spare`` or ``--devices``; returns the exit code."""
+    if arguments == ["--spare"]:
         return spare()
+    if arguments == ["--devices"]:
+        device_probe.main()
+        return 0
     return work(Path(arguments[0]))
 
 
@@ -68,13 +74,11 @@ def spare() -> int:
 
 def work(path: Path) -> int:
     """Do the run in the folder ``path``, unless it is being done or was done already."""
+    path = path.absolute()
     lock = FileLock(path / folder.LOCK)
-    if not lock.acquire():
-        return 0
-    life = state.Life()
-    life.add(EventTail(path / folder.EVENTS).read())
+    life = _claim(path, lock)
     launch = folder.launch(path)
-    if not isinstance(life.last, Queued) or launch is None:
+    if life is None or launch is None:
         return 0
     if control.pending(path, life.voided) is not None:
         _leave(path, launch)
@@ -85,9 +89,27 @@ def work(path: Path) -> int:
         faulthandler.enable(crash)
         code = _Worker(path, life, launch).run()
         faulthandler.disable()
+    kill_children()
     lock.release()
     _leave(path, launch)
     return code
+
+
+def _claim(path: Path, lock: FileLock) -> state.Life | None:
+    """The life of the run so far, once this process alone may work on it; None when somebody does or did.
+
+    A worker whose run was stopped and resumed may still be on its way out with the lock.
+    """
+    end = time.monotonic() + _LOCK_PATIENCE
+    while True:
+        locked = lock.acquire()
+        life = state.Life()
+        life.add(EventTail(path / folder.EVENTS).read())
+        if not isinstance(life.last, Queued) or time.monotonic() > end:
+            return None
+        if locked:
+            return life
+        time.sleep(0.01)
 
 
 def _leave(path: Path, launch: folder.Launch) -> None:

@@ -46,5 +46,11 @@ class Executor(Protocol):
     def cancel(self, folder: Path) -> None:
         """End the worker and all its children now."""
 
+    def prepare(self) -> None:
+        """Make the next ``submit`` quick, where that can be done."""
+
+    def close(self) -> None:
+        """Let go of what ``prepare`` made; workers go on."""
+
     def tend(self, folders: list[Path]) -> None:
         """End what is overdue, note how workers died. Called now and then with the active runs."""

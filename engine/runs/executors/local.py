@@ -9,12 +9,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from engine import devices
 from engine.errors import EngineError
 from engine.runs import control, folder, state
 from engine.runs.command import command, spare_command
 from engine.runs.executors.base import Slot
 from engine.runs.processes import kill_tree, process, this_process
+
+SPARE_NEEDS = 2 << 30
 
 
 class CannotStart(EngineError):
@@ -49,14 +53,14 @@ class LocalExecutor:
         slots = [Slot(f"cpu:{index}", "cpu", threads) for index in range(count)]
         return slots + [Slot(name, name, threads) for name in devices.accelerators()]
 
-    def prepare(self, runs: Path) -> None:
-        """Start a spare worker, if there is none: the next run begins at once instead of after importing torch."""
+    def prepare(self) -> None:
+        """Start a spare worker if there is none: the next run begins at once instead of after importing torch."""
         self._reap()
-        if self._spare is None:
-            arguments, environment = spare_command(runs, self.capacity()[0].threads)
+        if self._spare is None and psutil.virtual_memory().available > SPARE_NEEDS:
+            arguments, environment = spare_command(self.capacity()[0].threads)
             self._spare = _spawn(arguments, environment, Path(os.devnull), stdin=subprocess.PIPE)
 
-    def release_spare(self) -> None:
+    def close(self) -> None:
         """Let the spare worker go."""
         spare, self._spare = self._spare, None
         if spare is not None and spare.stdin is not None:

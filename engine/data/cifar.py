@@ -33,7 +33,13 @@ def read_cifar(path: Path) -> Raw:
     hashes = [file_hash(file) for file in files]
     count = int(max(y.max(), held[1].max() if held else 0)) + 1
     return Raw(
-        x, y, _names(path, count), path.name, test=held, path=str(path), size=sum(size for size, _ in hashes),
+        x,
+        y,
+        _names(path, count),
+        path.name,
+        test=held,
+        path=str(path),
+        size=sum(size for size, _ in hashes),
         sha256=hashlib.sha256("".join(digest for _, digest in hashes).encode()).hexdigest(),
     )
 

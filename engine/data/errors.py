@@ -27,7 +27,7 @@ class EmptyFile(DataError):
 
 class UnknownFormat(DataError):
     what = "The format of {path} is not known."
-    why = "Neither its name nor its first bytes tell that it is an NPZ, CSV, TSV or IDX file, CIFAR batches or a folder of images."
+    why = "Neither name nor first bytes are those of an NPZ, CSV, TSV or IDX file, CIFAR batches or a folder of images."
     remedy = "Say the format, or convert the file to NPZ or CSV."
 
 

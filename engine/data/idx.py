@@ -38,8 +38,14 @@ def read_idx(path: Path) -> Raw:
     digests = [file_hash(file) for pair in pairs for file in pair]
     whole = hashlib.sha256("".join(digest for _, digest in digests).encode()).hexdigest()
     return Raw(
-        x, y, tuple(str(label) for label in classes), path.name, test=rest[0] if rest else None, path=str(path),
-        size=sum(size for size, _ in digests), sha256=whole,
+        x,
+        y,
+        tuple(str(label) for label in classes),
+        path.name,
+        test=rest[0] if rest else None,
+        path=str(path),
+        size=sum(size for size, _ in digests),
+        sha256=whole,
     )
 
 

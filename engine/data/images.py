@@ -52,7 +52,14 @@ def read_images(path: Path, size: int, grey: bool, head: int | None = None) -> R
         parts.append((np.stack(arrays), np.array(labels, dtype=np.int64)))
     (x, y), *rest = parts
     return Raw(
-        x, y, tuple(classes), path.name, test=rest[0] if rest else None, path=str(path), size=total, sha256=digest.hexdigest()
+        x,
+        y,
+        tuple(classes),
+        path.name,
+        test=rest[0] if rest else None,
+        path=str(path),
+        size=total,
+        sha256=digest.hexdigest(),
     )
 
 
@@ -87,7 +94,9 @@ def decode(file: Path, data: bytes, size: int, grey: bool) -> Array:
             with Image.open(io.BytesIO(data)) as image:
                 width, height = image.size
                 if width * height > MOST_PIXELS:
-                    raise BadImage(path=file, reason=f"It has {width} x {height} pixels, where {MOST_PIXELS:,} are allowed.")
+                    raise BadImage(
+                        path=file, reason=f"It has {width} x {height} pixels, where {MOST_PIXELS:,} are allowed."
+                    )
                 scaled = image.convert("L" if grey else "RGB").resize((size, size), 2)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadImage(path=file, reason=f"{str(error)[:200].rstrip('.')}.") from error

@@ -48,7 +48,9 @@ def _head(config: BuiltinData | FileData | ModelFileData) -> int | None:
 
         kind = detect(path) if config.format == "auto" else config.format
         return IMAGES if kind == "images" else None
-    table = config.format == "csv" or (config.format == "auto" and path.suffix.lower() in (".csv", ".tsv", ".txt", ".data"))
+    table = config.format == "csv" or (
+        config.format == "auto" and path.suffix.lower() in (".csv", ".tsv", ".txt", ".data")
+    )
     return LARGE if table and path.is_file() and path.stat().st_size > LARGE else None
 
 

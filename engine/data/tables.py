@@ -97,7 +97,7 @@ def _has_decimal_comma(rows: list[list[str]]) -> bool:
 
 
 def _has_header(rows: list[list[str]], comma: bool) -> bool:
-    """Whether the first row names the columns: it has a text where the others have numbers, or words found nowhere else."""
+    """Whether the first row names the columns: texts where the others have numbers, or words found nowhere else."""
     first, others = rows[0], rows[1:]
     if not others:
         return False
@@ -109,7 +109,11 @@ def _has_header(rows: list[list[str]], comma: bool) -> bool:
     numeric = [bool(column) and all(number(cell) or cell.lower() in MISSING for cell in column) for column in columns]
     if any(numeric):
         return any(is_number and cell and not number(cell) for cell, is_number in zip(first, numeric, strict=True))
-    return all(first) and len(set(first)) == len(first) and not any(c in col for c, col in zip(first, columns, strict=True))
+    return (
+        all(first)
+        and len(set(first)) == len(first)
+        and not any(c in col for c, col in zip(first, columns, strict=True))
+    )
 
 
 def _frame(path: Path, text: str, separator: str) -> pl.DataFrame:
@@ -155,7 +159,9 @@ def _target(column: pl.Series, comma: bool) -> Array:
     return np.array(column.to_list()) if numbers.null_count() else numbers.to_numpy()
 
 
-def _features(path: Path, columns: dict[str, pl.Series], comma: bool) -> tuple[Array, tuple[str, ...], tuple[Note, ...]]:
+def _features(
+    path: Path, columns: dict[str, pl.Series], comma: bool
+) -> tuple[Array, tuple[str, ...], tuple[Note, ...]]:
     parts: list[Array] = []
     names: list[str] = []
     notes: list[Note] = []

@@ -60,7 +60,7 @@ def picture_shape(shape: Shape) -> Shape:
 
 
 class LeNet(nn.Module):
-    """Convolution, activation and 2x max pooling while the picture is 4 or larger; then one hidden layer (LeCun et al. 1998)."""
+    """Convolutions, each halved by max pooling while 4 or larger, then one hidden layer (after LeCun et al. 1998)."""
 
     def __init__(self, config: Cnn, shape: Shape, outputs: int) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class LeNet(nn.Module):
 
 
 class Block(nn.Module):
-    """Two 3-wide convolutions around an identity shortcut, padded with zero channels where it widens (He et al. 2016, option A)."""
+    """Two 3-wide convolutions and an identity shortcut, zero-padded where it widens (He et al. 2016, option A)."""
 
     def __init__(self, channels: int, width: int, stride: int, dims: int, batch_norm: bool) -> None:
         super().__init__()
@@ -129,7 +129,9 @@ class ResNet(nn.Module):
             width = config.width * 2**stage
             for block in range(config.blocks):
                 stride = 2 if stage > 0 and block == 0 else 1
-                self.stages.add_module(f"{stage + 1}_{block + 1}", Block(channels, width, stride, self.dims, config.batch_norm))
+                self.stages.add_module(
+                    f"{stage + 1}_{block + 1}", Block(channels, width, stride, self.dims, config.batch_norm)
+                )
                 channels = width
         self.output = nn.Linear(channels, outputs)
 

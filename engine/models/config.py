@@ -18,7 +18,9 @@ class ModelOptions(Spec):
     """What any network takes."""
 
     weights: str = field(
-        "", "Weights", "Start from these weights (.safetensors, or a .pt file of tensors); empty: a fresh start from the seed.",
+        "",
+        "Weights",
+        "Start from these weights (.safetensors, or a .pt file of tensors); empty: a fresh start from the seed.",
         advanced=True,
     )
 
@@ -27,7 +29,9 @@ class Mlp(ModelOptions):
     """A fully connected network on the flattened input."""
 
     builder: Literal["mlp"] = "mlp"
-    widths: tuple[Size, ...] = field((64,), "Hidden widths", "Units of each hidden layer; none makes a linear model.", max_length=64, axis=True)
+    widths: tuple[Size, ...] = field(
+        (64,), "Hidden widths", "Units of each hidden layer; none makes a linear model.", max_length=64, axis=True
+    )
     activation: Activation = field("relu", "Activation", "The nonlinearity between layers.", labels=ACTIVATIONS)
     batch_norm: bool = field(False, "Batch normalisation", "Normalise each hidden layer over the batch.")
 
@@ -37,11 +41,17 @@ class Cnn(ModelOptions):
 
     builder: Literal["cnn"] = "cnn"
     channels: tuple[Size, ...] = field(
-        (6, 16), "Channels", "Channels of each convolution; after each, the picture is halved while it is large enough.",
-        min_length=1, max_length=16, axis=True,
+        (6, 16),
+        "Channels",
+        "Channels of each convolution; after each, the picture is halved while it is large enough.",
+        min_length=1,
+        max_length=16,
+        axis=True,
     )
     kernel: int = field(3, "Kernel", "Width of the convolutions; odd.", ge=1, le=15)
-    hidden: int = field(64, "Hidden units", "Units of the layer between the convolutions and the classes.", ge=1, le=65_536)
+    hidden: int = field(
+        64, "Hidden units", "Units of the layer between the convolutions and the classes.", ge=1, le=65_536
+    )
     activation: Activation = field("relu", "Activation", "The nonlinearity between layers.", labels=ACTIVATIONS)
     batch_norm: bool = field(False, "Batch normalisation", "Normalise each convolution's channels over the batch.")
 
@@ -57,21 +67,28 @@ class Resnet(ModelOptions):
     """A residual network for small images: three stages of basic blocks (He et al. 2016, section 4.2)."""
 
     builder: Literal["resnet"] = "resnet"
-    width: int = field(16, "Width", "Channels of the first stage; the next have two and four times as many.", ge=1, le=1024, axis=True)
+    width: int = field(
+        16, "Width", "Channels of the first stage; the next have two and four times as many.", ge=1, le=1024, axis=True
+    )
     blocks: int = field(3, "Blocks", "Residual blocks of each stage; 3 makes ResNet-20.", ge=1, le=50)
     batch_norm: bool = field(True, "Batch normalisation", "Normalise after each convolution, as in the paper.")
 
 
 class Transformer(ModelOptions):
-    """A small pre-norm Transformer encoder with mean pooling (Vaswani et al. 2017; patches after Dosovitskiy et al. 2021)."""
+    """A small pre-norm Transformer encoder on patches, with mean pooling (after Dosovitskiy et al. 2021)."""
 
     builder: Literal["transformer"] = "transformer"
-    dim: int = field(32, "Dimension", "Length of each token's vector; a multiple of the heads.", ge=1, le=4096, axis=True)
+    dim: int = field(
+        32, "Dimension", "Length of each token's vector; a multiple of the heads.", ge=1, le=4096, axis=True
+    )
     depth: int = field(2, "Depth", "Number of encoder layers.", ge=1, le=64, axis=True)
     heads: int = field(4, "Heads", "Attention heads of each layer.", ge=1, le=64)
     patch: int = field(
-        4, "Patch", "An image is cut into squares of this side, a series or a row into pieces of this length; each is a token.",
-        ge=1, le=512,
+        4,
+        "Patch",
+        "An image is cut into squares of this side, a series or a row into pieces of this length; each is a token.",
+        ge=1,
+        le=512,
     )
 
     @model_validator(mode="after")
@@ -85,11 +102,22 @@ class UserModel(ModelOptions):
     """A Python file of the user's with ``build()``, and if wanted ``data()`` and ``loss(outputs, targets)``."""
 
     builder: Literal["user"] = "user"
-    path: str = field(..., "Model file", "A .py file with a function build() that returns a torch.nn.Module.", min_length=1)
-    factory: str = field("build", "Function", "The function of the file that makes the network.", pattern=r"^[A-Za-z_]\w*$", advanced=True)
+    path: str = field(
+        ..., "Model file", "A .py file with a function build() that returns a torch.nn.Module.", min_length=1
+    )
+    factory: str = field(
+        "build",
+        "Function",
+        "The function of the file that makes the network.",
+        pattern=r"^[A-Za-z_]\w*$",
+        advanced=True,
+    )
     sha256: str = field(
-        "", "Code hash", "Hash of the file and all it imports from its folder, as consented to; a change of the code asks again.",
-        pattern=r"^([0-9a-f]{64})?$", advanced=True,
+        "",
+        "Code hash",
+        "Hash of the file and all it imports from its folder, as consented to; a change of the code asks again.",
+        pattern=r"^([0-9a-f]{64})?$",
+        advanced=True,
     )
 
 
@@ -100,7 +128,9 @@ class StudyModel(Spec):
     """A network of one of the studies, such as a recurrent one; its study publishes it, forms do not offer it."""
 
     builder: Literal["study"] = "study"
-    factory: str = field(..., "Factory", "module:function that makes it.", pattern=r"^engine\.studies\.[a-z_.]+:[a-z_]+$")
+    factory: str = field(
+        ..., "Factory", "module:function that makes it.", pattern=r"^engine\.studies\.[a-z_.]+:[a-z_]+$"
+    )
     settings: dict[str, Any] = field(dict, "Settings", "What the function takes.")
 
 

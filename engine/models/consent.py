@@ -24,7 +24,7 @@ def consented(sha256: str) -> bool:
 
 
 def grant(sha256: str, path: str) -> None:
-    """Remember that a person has confirmed the code with this hash; ``path`` is kept for the list of what was confirmed."""
+    """Remember that a person has confirmed the code with this hash; ``path`` is for the list of confirmations."""
     known = _read() | {sha256: {"path": path, "time": time.time()}}
     _write(known)
 

@@ -117,7 +117,7 @@ class WrongDerivatives(ModelError):
 
 class NoSecondDerivatives(ModelError):
     what = "This network cannot be differentiated twice."
-    why = "torch says: {reason}"
+    why = "The reason: {reason}."
     remedy = "Replace the operation by one that torch can differentiate twice."
 
 

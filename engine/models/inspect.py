@@ -13,7 +13,7 @@ class Layer:
     """One module without children, or one that owns parameters.
 
     Attributes:
-        name: dotted path. type: its class. parameters: its own trainable numbers. shapes: of its own parameters by name.
+        name: dotted path. type: its class. parameters: its own trainable numbers. shapes: of its own parameters.
         output: shape of what it returned for one example without the batch, None where it was not called or returned
             no tensor.
     """
@@ -40,7 +40,9 @@ def layers(module: nn.Module, example: Tensor) -> list[Layer]:
             outputs[name] = tuple(result.shape[1:])
 
     chosen = {name: m for name, m in module.named_modules() if _own(m) or not any(m.children())}
-    hooks = [m.register_forward_hook(lambda _, __, result, name=name: remember(name, result)) for name, m in chosen.items()]
+    hooks = [
+        m.register_forward_hook(lambda _, __, result, name=name: remember(name, result)) for name, m in chosen.items()
+    ]
     was_training = module.training
     module.eval()
     try:

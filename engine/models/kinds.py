@@ -25,8 +25,8 @@ class ModelArtifact:
     """A complete model.
 
     Attributes:
-        weights: name -> array of every parameter and buffer. model: how to build it. data: what it belongs to, or None.
-        identity: of that data (engine.data.dataset.Identity as a dict), or None. loss: "cross_entropy", "mse" or "user".
+        weights: name -> array of every parameter and buffer. model: how to build it. data: what it belongs to.
+        identity: of that data (engine.data.dataset.Identity as a dict). loss: "cross_entropy", "mse" or "user".
         input_shape: of one example. outputs: classes, or numbers to predict. classes: names, or empty.
         seed: of the run. summary: measure id -> value when it was published. source: folder of the frozen code, or None.
         differentiable_order: how often torch may differentiate it; see engine.models.order for the check.
@@ -57,7 +57,9 @@ class ModelKind:
         """Write the model; every array keeps its type."""
         from safetensors.numpy import save_file
 
-        save_file({name: np.ascontiguousarray(array) for name, array in value.weights.items()}, folder / "weights.safetensors")
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in value.weights.items()}, folder / "weights.safetensors"
+        )
         facts = {
             "model": value.model.model_dump(mode="json"),
             "data": value.data.model_dump(mode="json") if value.data else None,

@@ -37,7 +37,9 @@ class LoadedModel:
         loss_name: "cross_entropy", "mse" or "user". device: as torch names it. artifact: where it is from.
     """
 
-    def __init__(self, artifact: ModelArtifact, module: nn.Module, loss: LossFunction, device: str, user: UserFile | None) -> None:
+    def __init__(
+        self, artifact: ModelArtifact, module: nn.Module, loss: LossFunction, device: str, user: UserFile | None
+    ) -> None:
         self.artifact, self.module, self.device = artifact, module.to(device).eval(), device
         self.classes, self.input_shape, self.loss_name = artifact.classes, artifact.input_shape, artifact.loss
         named = dict(module.named_parameters())
@@ -109,6 +111,8 @@ def load(artifact: ModelArtifact, device: str = "cpu") -> LoadedModel:
         user = UserFile(thaw(artifact.source, Path(artifact.model.path).name))
     fresh = artifact.model.model_copy(update={"weights": ""})
     module = create(fresh, artifact.input_shape, artifact.outputs, artifact.seed, user)
-    fit_weights(module, {name: torch.from_numpy(np.array(a)) for name, a in artifact.weights.items()}, "the model artifact")
+    fit_weights(
+        module, {name: torch.from_numpy(np.array(a)) for name, a in artifact.weights.items()}, "the model artifact"
+    )
     loss = choose_loss(len(artifact.classes), user)[1] if artifact.loss == "user" else LOSSES[artifact.loss]
     return LoadedModel(artifact, module, loss, device, user)

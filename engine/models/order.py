@@ -26,13 +26,15 @@ def require_order(loaded: LoadedModel, order: int = 2, batch: Batch | None = Non
     """Compare Hessian products with central differences of gradients, in float64, along random directions.
 
     Args:
-        order: 1 asks for nothing, 2 for right Hessian products. batch: examples; the first few training ones by default.
+        order: 1 asks for nothing, 2 for right Hessian products. batch: examples; by default the first of training.
 
     Raises:
         NoSecondDerivatives: torch cannot differentiate twice. WrongDerivatives: the products are wrong; says where.
     """
     if order < 2:
         return
+    if loaded.artifact.differentiable_order < order:
+        raise NoSecondDerivatives(reason="the model itself says so")
     x, y = batch if batch is not None else loaded.batch(limit=EXAMPLES)
     x, y = (t.double() if t.is_floating_point() else t for t in (x[:EXAMPLES], y[:EXAMPLES]))
     model = copy.copy(loaded)
@@ -41,12 +43,16 @@ def require_order(loaded: LoadedModel, order: int = 2, batch: Batch | None = Non
     params = {name: p.double() for name, p in loaded.params.items()}
     random = torch.Generator().manual_seed(derive(0, "second derivatives"))
     for _ in range(DIRECTIONS):
-        direction = {n: torch.randn(p.shape, generator=random, dtype=torch.float64).to(p.device) for n, p in params.items()}
+        direction = {
+            n: torch.randn(p.shape, generator=random, dtype=torch.float64).to(p.device) for n, p in params.items()
+        }
         direction = {name: d * params[name].norm().clamp_min(1e-3) / d.norm() for name, d in direction.items()}
         _compare(_product(model, params, direction, (x, y)), _differences(model, params, direction, (x, y)))
 
 
-def _gradient(model: LoadedModel, params: Mapping[str, Tensor], batch: Batch, keep: bool = False) -> tuple[Params, Params]:
+def _gradient(
+    model: LoadedModel, params: Mapping[str, Tensor], batch: Batch, keep: bool = False
+) -> tuple[Params, Params]:
     """Leaves at ``params`` and the loss's gradients there."""
     leaves = {name: p.detach().requires_grad_() for name, p in params.items()}
     grads = grad(model.loss(leaves, batch), list(leaves.values()), create_graph=keep, allow_unused=True)
@@ -63,7 +69,7 @@ def _product(model: LoadedModel, params: Params, direction: Params, batch: Batch
             return {name: torch.zeros_like(p) for name, p in params.items()}
         second = grad(slope, list(leaves.values()), allow_unused=True)
     except (RuntimeError, NotImplementedError) as error:
-        raise NoSecondDerivatives(reason=str(error).strip().splitlines()[0]) from error
+        raise NoSecondDerivatives(reason=str(error).strip().splitlines()[0].rstrip(".")) from error
     return {name: torch.zeros_like(p) if g is None else g for (name, p), g in zip(leaves.items(), second, strict=True)}
 
 
@@ -71,7 +77,9 @@ def _differences(model: LoadedModel, params: Params, direction: Params, batch: B
     """Central differences of the gradient along ``direction``, one for each step size."""
     found = []
     for h in STEPS:
-        ends = [_gradient(model, {n: p + sign * h * direction[n] for n, p in params.items()}, batch)[1] for sign in (1, -1)]
+        ends = [
+            _gradient(model, {n: p + sign * h * direction[n] for n, p in params.items()}, batch)[1] for sign in (1, -1)
+        ]
         found.append({name: (ends[0][name] - ends[1][name]) / (2 * h) for name in params})
     return found
 

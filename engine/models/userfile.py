@@ -93,7 +93,11 @@ class UserFile:
         """File, line and text of the innermost line of the tree in a traceback."""
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
             if Path(frame.filename).is_relative_to(self.source.folder):
-                return Path(frame.filename).relative_to(self.source.folder).as_posix(), frame.lineno or 0, frame.line or ""
+                return (
+                    Path(frame.filename).relative_to(self.source.folder).as_posix(),
+                    frame.lineno or 0,
+                    frame.line or "",
+                )
         return self.source.entry, getattr(error, "lineno", None) or 0, ""
 
     @contextmanager
@@ -141,7 +145,9 @@ class _Finder(importlib.abc.MetaPathFinder):
         if file := self._files.get(fullname):
             inside = [str(place)] if file.name == "__init__.py" else None
             loader = _Loader(fullname, str(file), self._importer)
-            return importlib.util.spec_from_file_location(fullname, file, loader=loader, submodule_search_locations=inside)
+            return importlib.util.spec_from_file_location(
+                fullname, file, loader=loader, submodule_search_locations=inside
+            )
         if any(name.startswith(fullname + ".") for name in self._files):  # a folder without __init__.py
             spec = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
             spec.submodule_search_locations = [str(place)]
@@ -166,5 +172,5 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 
 def _dotted(file: str) -> str:
-    """"a/__init__.py" -> "a", "a/b.py" -> "a.b"."""
+    """ "a/__init__.py" -> "a", "a/b.py" -> "a.b"."""
     return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")

@@ -14,13 +14,17 @@ Z95 = 1.959963984540054
 
 @torch.no_grad()
 def evaluate(
-    module: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor, classes: int,
+    module: nn.Module,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    x: Tensor,
+    y: Tensor,
+    classes: int,
     tick: Callable[[], None] = lambda: None,
 ) -> tuple[float, int | None]:
     """Mean loss and number of right answers in evaluation mode.
 
     Args:
-        loss: mean over a batch. x: (N, ...), y: (N, ...). classes: 0 where the target is no class: no right answers then.
+        loss: mean over a batch. x: (N, ...), y: (N, ...). classes: 0 where the target is no class; None is right then.
         tick: called before each chunk.
     """
     was_training = module.training

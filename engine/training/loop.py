@@ -30,13 +30,23 @@ class Loop:
     """
 
     def __init__(
-        self, module: nn.Module, loss: LossFunction, x: Tensor, y: Tensor, optimiser: Optimiser, *,
-        batch_size: int, epochs: int, seed: int, replacement: bool = False, snapshots: int = 0,
+        self,
+        module: nn.Module,
+        loss: LossFunction,
+        x: Tensor,
+        y: Tensor,
+        optimiser: Optimiser,
+        *,
+        batch_size: int,
+        epochs: int,
+        seed: int,
+        replacement: bool = False,
+        snapshots: int = 0,
     ) -> None:
         """Args:
-            module: on the device of x and y; its trainable parameters become views of one vector.
-            loss: (outputs, targets) -> mean loss. x: (N, ...), y: (N, ...).
-            epochs: planned, which sets the schedule and when snapshots are taken.
+        module: on the device of x and y; its trainable parameters become views of one vector.
+        loss: (outputs, targets) -> mean loss. x: (N, ...), y: (N, ...).
+        epochs: planned, which sets the schedule and when snapshots are taken.
         """
         self.module, self.loss, self.x, self.y = module, loss, x, y
         self.optimiser, self.batch_size, self.seed, self.replacement = optimiser, batch_size, seed, replacement
@@ -87,7 +97,7 @@ class Loop:
 
     @torch.no_grad()
     def _update(self, rate: float) -> None:
-        """SGD with heavy-ball momentum (as in torch: v = mu v + g, w -= eta v), or Adam (Kingma and Ba 2015, algorithm 1)."""
+        """SGD with momentum (as torch has it: v = mu v + g, w -= eta v), or Adam (Kingma and Ba 2015, algorithm 1)."""
         w, g, o = self.flat.vector, self.flat.gradient, self.optimiser
         if o.weight_decay:
             g.add_(w, alpha=o.weight_decay)

@@ -33,7 +33,7 @@ class EpochRecord:
         self._away = torch.empty_like(self._steps)
 
     def add(self, i: int, loss: Tensor, rate: float, step_squared: Tensor, away_squared: Tensor) -> None:
-        """Row ``i``: the batch's loss, the learning rate, squared lengths (L,) of the step and of the way from the start."""
+        """Row ``i``: the batch's loss, the rate, squared lengths (L,) of the step and of the way from the start."""
         self._rates[i] = rate
         self._loss[i] = loss
         self._steps[i] = step_squared
@@ -64,7 +64,7 @@ class EpochRecord:
 
 
 class Snapshots:
-    """Weights at chosen steps, half of them evenly and half logarithmically spaced, first and last included; for pictures only."""
+    """Weights at chosen steps, half of them evenly and half logarithmically spaced; for pictures only."""
 
     def __init__(self, wanted: int, total: int, parameters: int) -> None:
         count = min(wanted, max(2, SNAPSHOT_BYTES // (4 * parameters)))

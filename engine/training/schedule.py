@@ -11,7 +11,7 @@ DECAY = 0.1
 
 
 def learning_rate(optimiser: Optimiser, step: int, total: int) -> float:
-    """Learning rate of step 0, 1, ... of ``total``: constant, a tenth after 75 %, or half a cosine (Loshchilov and Hutter 2017)."""
+    """Learning rate of step 0, 1, ... of ``total``; the cosine is that of Loshchilov and Hutter 2017, SGDR."""
     if optimiser.schedule == "step" and step >= DECAY_AT * total:
         return optimiser.learning_rate * DECAY
     if optimiser.schedule == "cosine":

@@ -41,7 +41,9 @@ class FakeRun:
     def progress(self, done: float, total: float, note: str = "") -> None:
         self.progressed.append((done, total, note))
 
-    def measure(self, id: str, value: Any, *, step: Any = None, interval: Any = None, n: Any = None, **dims: Any) -> None:
+    def measure(
+        self, id: str, value: Any, *, step: Any = None, interval: Any = None, n: Any = None, **dims: Any
+    ) -> None:
         key = (id, *sorted(dims.items())) if dims else id
         if step is None:
             self.scalars[key] = (float(value), interval, n)

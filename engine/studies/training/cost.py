@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from math import ceil, prod
 
 from engine.data.config import BuiltinData
@@ -11,8 +12,13 @@ from engine.studies.training.config import TrainConfig
 from engine.training.batches import epochs_for, steps_per_epoch
 
 SIZES: dict[str, tuple[int, tuple[int, ...], int]] = {  # examples (0: as many as asked for), shape, outputs
-    "digits": (1797, (1, 8, 8), 10), "mnist1d": (0, (1, 40), 10), "moons": (0, (1, 2), 2), "iris": (150, (1, 4), 3),
-    "wine": (178, (1, 13), 3), "breast_cancer": (569, (1, 30), 2), "diabetes": (442, (1, 10), 1),
+    "digits": (1797, (1, 8, 8), 10),
+    "mnist1d": (0, (1, 40), 10),
+    "moons": (0, (1, 2), 2),
+    "iris": (150, (1, 4), 3),
+    "wine": (178, (1, 13), 3),
+    "breast_cancer": (569, (1, 30), 2),
+    "diabetes": (442, (1, 10), 1),
 }
 RATE = 1.5e10  # multiplications and additions a second
 START = 3.0  # seconds until torch is imported and the data are read
@@ -32,7 +38,9 @@ def estimate(config: TrainConfig) -> Cost:
     epochs = epochs_for(config.epochs, train, config.batch_size, config.min_updates)
     step = STEP + layers * LAYER[config.model.builder] + 3 * work * min(config.batch_size, train) / RATE
     steps = epochs * steps_per_epoch(train, config.batch_size)
-    evaluations = (min(config.evaluations, epochs) + 1) * (work * examples / RATE + layers * LAYER[config.model.builder])
+    evaluations = (min(config.evaluations, epochs) + 1) * (
+        work * examples / RATE + layers * LAYER[config.model.builder]
+    )
     records = 8 * steps * (4 + 2 * layers) * 2
     snapshots = 4 * parameters * min(config.snapshots, steps + 1)
     batch = 8 * config.batch_size * work // max(1, parameters // max(1, layers))
@@ -41,11 +49,11 @@ def estimate(config: TrainConfig) -> Cost:
 
 
 def network_size(model: ModelConfig, shape: tuple[int, ...], outputs: int) -> tuple[int, int, int]:
-    """Layers, multiplications of one forward pass of one example, and parameters (weights only) of a built-in network."""
+    """Layers, multiplications for one example, and weights (without biases) of a built-in network."""
     channels, *size = shape
     if isinstance(model, Mlp):
         widths = [prod(shape), *model.widths, outputs]
-        work = sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+        work = sum(a * b for a, b in itertools.pairwise(widths))
         return len(widths) - 1, work, work
     if isinstance(model, Cnn):
         return _cnn(model, channels, size, outputs)

@@ -14,7 +14,7 @@ from engine.data.load import load
 from engine.models.create import as_tensors, check_fit, choose_loss, create, open_source, own_data
 from engine.models.kinds import ModelArtifact
 from engine.runs.run import Run
-from engine.studies.contract import Cost
+from engine.studies.contract import Cost, TaskConfig
 from engine.studies.training.config import TrainConfig
 from engine.studies.training.cost import estimate
 from engine.training.batches import epochs_for
@@ -33,7 +33,7 @@ class Train:
 
     Config = TrainConfig
 
-    def estimate(self, config: TrainConfig) -> Cost:
+    def estimate(self, config: TrainConfig, upstream: Mapping[str, TaskConfig] | None = None) -> Cost:
         """From measured rates for the built-in networks and data; unknown for users' own."""
         return estimate(config)
 
@@ -59,8 +59,15 @@ class Training:
         self.test = as_tensors(self.data.x_test, self.data.y_test, run.device, dtype)
         self.epochs = epochs_for(config.epochs, len(self.train[0]), config.batch_size, config.min_updates)
         self.loop = Loop(
-            self.module, self.loss, *self.train, config.optimiser, batch_size=config.batch_size, epochs=self.epochs,
-            seed=config.seed, replacement=config.replacement, snapshots=config.snapshots,
+            self.module,
+            self.loss,
+            *self.train,
+            config.optimiser,
+            batch_size=config.batch_size,
+            epochs=self.epochs,
+            seed=config.seed,
+            replacement=config.replacement,
+            snapshots=config.snapshots,
         )
         if len(self.loop.flat.vector) < SMALL:
             torch.set_num_threads(1)  # more only slow small networks down
@@ -95,9 +102,10 @@ class Training:
         self.measure(record)
         if record.diverged is not None:
             self.task.warn(
-                "The training diverged at step {step}: its loss or its weights are not finite. What is kept is the network "
-                "of step {kept}. A smaller learning rate is the usual remedy.",
-                step=record.diverged + 1, kept=record.first,
+                "The training diverged at step {step}: its loss or its weights are not finite. What is kept is the "
+                "network of step {kept}. A smaller learning rate is the usual remedy.",
+                step=record.diverged + 1,
+                kept=record.first,
             )
             return False
         if due(index + 1, self.config.evaluations, self.epochs):
@@ -149,13 +157,21 @@ class Training:
         weights = {name: value.detach().cpu().numpy().copy() for name, value in self.module.state_dict().items()}
         source = self.user.source.folder if self.user else None
         return ModelArtifact(
-            weights=weights, model=self.config.model, data=self.config.data, identity=self.data.identity.to_json(),
-            loss=self.loss_name, input_shape=self.data.shape, outputs=self.outputs, classes=self.data.classes,
-            seed=self.config.seed, summary=finite(self.summary), source=source,
+            weights=weights,
+            model=self.config.model,
+            data=self.config.data,
+            identity=self.data.identity.to_json(),
+            loss=self.loss_name,
+            input_shape=self.data.shape,
+            outputs=self.outputs,
+            classes=self.data.classes,
+            seed=self.config.seed,
+            summary=finite(self.summary),
+            source=source,
         )
 
     def finish(self) -> None:
-        """Final measures with their intervals, the warning for a network that has learned nothing, the last versions."""
+        """Final measures, the warning for a network that has learned nothing, the last versions."""
         if self.summary.get("updates") != self.loop.step:
             self.evaluate()
         self.task.measure("updates", self.loop.step)
@@ -171,7 +187,8 @@ class Training:
             self.task.warn(
                 "This network is not trained: its training loss {loss} is that of guessing, {guess}. "
                 "What is measured on it says nothing about learning.",
-                loss=f"{self.summary['train_loss']:.3f}", guess=f"{guess:.3f}",
+                loss=f"{self.summary['train_loss']:.3f}",
+                guess=f"{guess:.3f}",
             )
         self.publish(complete=True)
 

@@ -38,7 +38,9 @@ def opened(path, **options):
     return read(FileData(path=str(path), **options))
 
 
-@pytest.mark.parametrize(("x", "y"), [("x", "y"), ("X", "y"), ("images", "labels"), ("data", "target"), ("x_train", "y_train")])
+@pytest.mark.parametrize(
+    ("x", "y"), [("x", "y"), ("X", "y"), ("images", "labels"), ("data", "target"), ("x_train", "y_train")]
+)
 def test_the_usual_names(tmp_path, x, y):
     raw = opened(save(tmp_path, **{x: X, y: Y}))
     np.testing.assert_array_equal(raw.x, X)
@@ -58,7 +60,7 @@ def test_target_by_name(tmp_path):
     path = save(tmp_path, x=X, y=Y, mood=np.array(["sad", "glad"] * 10))
     raw = opened(path, target="mood")
     assert raw.classes == ("glad", "sad") and raw.y[:2].tolist() == [1, 0]
-    with pytest.raises(UnknownTarget, match="no column or array moon.*x, y, mood"):
+    with pytest.raises(UnknownTarget, match=r"no column or array moon.*x, y, mood"):
         opened(path, target="moon")
 
 
@@ -149,25 +151,25 @@ def test_faults(tmp_path, named, error, words):
 
 
 def test_text_is_no_number(tmp_path):
-    with pytest.raises(NumbersExpected, match="target y cannot be read as a number.*good"):
+    with pytest.raises(NumbersExpected, match=r"target y cannot be read as a number.*good"):
         opened(save(tmp_path, x=X, y=np.array(["good", "bad"] * 10)), predict="number")
 
 
 def test_missing_empty_and_wrong_files(tmp_path):
-    with pytest.raises(MissingFile, match="no file or folder at .*nowhere"):
+    with pytest.raises(MissingFile, match=r"no file or folder at .*nowhere"):
         opened(tmp_path / "nowhere.npz")
     (tmp_path / "empty.npz").write_bytes(b"")
-    with pytest.raises(EmptyFile, match="is empty"):
+    with pytest.raises(EmptyFile, match=r"is empty"):
         opened(tmp_path / "empty.npz")
     (tmp_path / "text.npz").write_text("hello, this is text")
-    with pytest.raises(WrongFormat, match="is not a NPZ file"):
+    with pytest.raises(WrongFormat, match=r"is not a NPZ file"):
         opened(tmp_path / "text.npz")
 
 
 def test_a_file_cut_off(tmp_path):
     path = save(tmp_path, x=X, y=Y)
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(WrongFormat, match="ends too early"):
+    with pytest.raises(WrongFormat, match=r"ends too early"):
         opened(path)
 
 
@@ -195,7 +197,7 @@ def test_damaged_values_are_found_by_their_checksum(tmp_path):
     place = data.index(X.tobytes())
     data[place + 8] ^= 0xFF
     path.write_bytes(bytes(data))
-    with pytest.raises(WrongFormat, match="CRC"):
+    with pytest.raises(WrongFormat, match=r"CRC"):
         opened(path)
 
 
@@ -210,5 +212,5 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path, monkeypatch):
 def test_what_exceeds_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = save(tmp_path, x=np.zeros((1000, 100)), y=np.zeros(1000))
     monkeypatch.setattr(files, "MEMORY_SHARE", 1e-9)
-    with pytest.raises(TooLarge, match="too large for this machine.*GiB"):
+    with pytest.raises(TooLarge, match=r"too large for this machine.*GiB"):
         opened(path)

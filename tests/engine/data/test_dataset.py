@@ -23,7 +23,12 @@ PLAIN = DataOptions(standardise="none")
 def numbered(count=200, labels=4, **changes):
     """Examples whose only feature is their own number, so that each can be followed through every step."""
     x = np.arange(count, dtype=np.float32)[:, None]
-    parts = {"x": x, "y": np.arange(count) % labels, "classes": tuple("abcdefgh"[:labels]), "name": "numbered"} | changes
+    parts = {
+        "x": x,
+        "y": np.arange(count) % labels,
+        "classes": tuple("abcdefgh"[:labels]),
+        "name": "numbered",
+    } | changes
     return Raw(**parts)
 
 
@@ -35,7 +40,9 @@ def followed(data):
 @given(st.integers(10, 300), st.integers(2, 5), st.floats(0.1, 0.9), st.integers(0, 10))
 def test_split_parts_all_examples_class_by_class(count, classes, fraction, seed):
     try:
-        data = prepare(numbered(count, classes), PLAIN.model_copy(update={"test_fraction": fraction, "split_seed": seed}))
+        data = prepare(
+            numbered(count, classes), PLAIN.model_copy(update={"test_fraction": fraction, "split_seed": seed})
+        )
     except (TooFewRows, OneClass):  # tiny draws only
         assert count < 60
         return
@@ -80,7 +87,7 @@ def test_wrong_labels_are_uniform_over_the_other_classes():
 
 def test_noise_on_numbers_is_refused():
     raw = numbered(y=np.linspace(0, 1, 200, dtype=np.float32), classes=())
-    with pytest.raises(NoiseNeedsClasses, match="Label noise needs classes"):
+    with pytest.raises(NoiseNeedsClasses, match=r"Label noise needs classes"):
         prepare(raw, DataOptions(label_noise=0.1))
 
 
@@ -131,7 +138,7 @@ def test_own_test_part_is_kept():
 
 def test_arrays_are_read_only():
     data = load(BuiltinData(name="iris"))
-    with pytest.raises(ValueError, match="read-only"):
+    with pytest.raises(ValueError, match=r"read-only"):
         data.x_train[0] = 1
     assert data.shape == (4,)
 
@@ -146,7 +153,9 @@ def test_identity_tells_contents_apart():
 
 def test_content_hash_counts_type_and_shape():
     values = np.arange(6, dtype=np.int64)
-    hashes = {content_hash(a) for a in (values, values.reshape(2, 3), values.astype(np.int32), values.astype(np.float32))}
+    hashes = {
+        content_hash(a) for a in (values, values.reshape(2, 3), values.astype(np.int32), values.astype(np.float32))
+    }
     assert len(hashes) == 4
     assert content_hash(values.astype(">i8")) == content_hash(values.astype("<i8"))
 
@@ -170,14 +179,14 @@ def test_what_cannot_be_used_is_said(raw, error, words):
 def test_values_that_are_not_finite_name_the_column(bad):
     x = np.ones((50, 3), dtype=np.float32)
     x[[4, 9], 1] = bad
-    with pytest.raises(NotFinite, match="2 of 50 examples have NaN or infinite values, first in height"):
+    with pytest.raises(NotFinite, match=r"2 of 50 examples have NaN or infinite values, first in height"):
         prepare(numbered(50, 2, x=x, features=("weight", "height", "age")), DataOptions())
-    with pytest.raises(NotFinite, match="value 2"):
+    with pytest.raises(NotFinite, match=r"value 2"):
         prepare(numbered(50, 2, x=x), DataOptions())
 
 
 def test_nan_in_the_target_is_found():
     y = np.ones(50, dtype=np.float32)
     y[3] = np.nan
-    with pytest.raises(NotFinite, match="1 of 50.*the target"):
+    with pytest.raises(NotFinite, match=r"1 of 50.*the target"):
         prepare(numbered(50, y=y, classes=()), DataOptions())

@@ -90,24 +90,26 @@ def test_faulty_idx_files(mnist_like, content, error, words):
 
 def test_idx_halves_that_do_not_fit(mnist_like):
     (mnist_like / "train-labels-idx1-ubyte").write_bytes(idx(LABELS[:29]))
-    with pytest.raises(LengthMismatch, match="30 examples but 29 targets"):
+    with pytest.raises(LengthMismatch, match=r"30 examples but 29 targets"):
         opened(mnist_like)
     (mnist_like / "train-labels-idx1-ubyte").unlink()
-    with pytest.raises(MissingFile, match="train-labels-idx1-ubyte"):
+    with pytest.raises(MissingFile, match=r"train-labels-idx1-ubyte"):
         opened(mnist_like)
 
 
 def test_damaged_gzip(mnist_like):
     path = mnist_like / "t10k-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(WrongFormat, match="gzip"):
+    with pytest.raises(WrongFormat, match=r"gzip"):
         opened(path)
 
 
 # ---------------------------------------------------------------------------------------------------------------- CIFAR
 def cifar(count, label_bytes, seed):
     rng = np.random.default_rng(seed)
-    return rng.integers(0, 10, (count, label_bytes), dtype=np.uint8), rng.integers(0, 256, (count, 3072), dtype=np.uint8)
+    return rng.integers(0, 10, (count, label_bytes), dtype=np.uint8), rng.integers(
+        0, 256, (count, 3072), dtype=np.uint8
+    )
 
 
 def test_cifar_10(tmp_path):
@@ -131,10 +133,10 @@ def test_cifar_100_takes_the_fine_labels(tmp_path):
 
 def test_cifar_faults(tmp_path):
     (tmp_path / "test_batch.bin").write_bytes(b"x" * 3073)
-    with pytest.raises(MissingFile, match="data_batch_1"):
+    with pytest.raises(MissingFile, match=r"data_batch_1"):
         opened(tmp_path)
     (tmp_path / "data_batch_1.bin").write_bytes(b"x" * 3000)
-    with pytest.raises(TruncatedFile, match="3073 bytes and holds 3000"):
+    with pytest.raises(TruncatedFile, match=r"3073 bytes and holds 3000"):
         opened(tmp_path)
 
 
@@ -186,7 +188,7 @@ def test_folder_faults(folder, tmp_path_factory):
     empty = tmp_path_factory.mktemp("empty")
     with pytest.raises(UnknownFormat):
         opened(empty)
-    with pytest.raises(NoImages, match="no class folders"):
+    with pytest.raises(NoImages, match=r"no class folders"):
         opened(empty, format="images")
     with pytest.raises(NoImages):
         opened(folder / "red" / "0.png", format="images")
@@ -201,14 +203,14 @@ def test_folder_faults(folder, tmp_path_factory):
 
 def test_images_with_too_many_pixels_are_not_unpacked(folder, monkeypatch):
     monkeypatch.setattr(images, "MOST_PIXELS", 80)
-    with pytest.raises(BadImage, match="pixels, where 80 are allowed"):
+    with pytest.raises(BadImage, match=r"pixels, where 80 are allowed"):
         opened(folder)
     monkeypatch.setattr(images, "MOST_PIXELS", 10**9)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)
-    with pytest.raises(BadImage, match="decompression bomb"):
+    with pytest.raises(BadImage, match=r"decompression bomb"):
         opened(folder)
     monkeypatch.setattr(images, "MOST_BYTES", 10)
-    with pytest.raises(BadImage, match="MiB"):
+    with pytest.raises(BadImage, match=r"MiB"):
         opened(folder)
 
 
@@ -223,12 +225,12 @@ def test_what_the_system_forbids_is_said(folder, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(images, "_bytes", forbidden)
-    with pytest.raises(UnreadableFile, match="Permission denied"):
+    with pytest.raises(UnreadableFile, match=r"Permission denied"):
         opened(folder)
 
     def broken(path):
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(images, "_bytes", broken)
-    with pytest.raises(UnreadableFile, match="Input/output error"):
+    with pytest.raises(UnreadableFile, match=r"Input/output error"):
         opened(folder)

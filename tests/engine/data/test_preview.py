@@ -57,7 +57,12 @@ X, Y = torch.arange(12.0).reshape(6, 2), torch.tensor([0, 1, 2, 0, 1, 2])
 
 @pytest.mark.parametrize(
     "value",
-    [(X, Y), [X.numpy(), Y.numpy()], {"x": X.tolist(), "y": Y.tolist()}, {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y}],
+    [
+        (X, Y),
+        [X.numpy(), Y.numpy()],
+        {"x": X.tolist(), "y": Y.tolist()},
+        {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y},
+    ],
 )
 def test_forms_of_own_data(value):
     raw = own(value)

@@ -37,7 +37,9 @@ def test_a_plain_table(tmp_path):
     assert raw.y.tolist() == [0, 1, 0] and raw.size == len(PLAIN)
 
 
-@pytest.mark.parametrize(("mark", "name"), [(";", "t.csv"), ("\t", "t.tsv"), ("|", "t.txt"), (" ", "t.data"), ("  ", "t.txt")])
+@pytest.mark.parametrize(
+    ("mark", "name"), [(";", "t.csv"), ("\t", "t.tsv"), ("|", "t.txt"), (" ", "t.data"), ("  ", "t.txt")]
+)
 def test_separators_are_found(tmp_path, mark, name):
     raw = opened(tmp_path, PLAIN.replace(",", mark), name)
     assert raw.features == ("a", "b") and raw.x.tolist() == [[1.5, 2], [3, 40], [-0.5, 6]]
@@ -103,14 +105,14 @@ def test_text_columns_become_columns_of_0_and_1(tmp_path):
 def test_target_by_name(tmp_path):
     raw = opened(tmp_path, PLAIN, target="b")
     assert raw.features == ("a", "kind = x", "kind = y") and raw.classes == ("2", "6", "40")
-    with pytest.raises(UnknownTarget, match="no column or array height.*a, b, kind"):
+    with pytest.raises(UnknownTarget, match=r"no column or array height.*a, b, kind"):
         opened(tmp_path, PLAIN, target="height")
 
 
 def test_gzipped_tables(tmp_path):
     raw = opened(tmp_path, gzip.compress(PLAIN.encode()), "t.csv.gz")
     assert raw.x.shape == (3, 2)
-    with pytest.raises(WrongFormat, match="not a gzip file"):
+    with pytest.raises(WrongFormat, match=r"not a gzip file"):
         opened(tmp_path, gzip.compress(PLAIN.encode() * 99)[:-20], "t.csv.gz")
 
 
@@ -148,18 +150,18 @@ def test_faults(tmp_path, text, error, words):
 
 def test_infinite_cells_are_refused_with_their_column(tmp_path):
     opened(tmp_path, "a,height,c\n" + "1,2,x\n3,1e400,y\n" * 10)
-    with pytest.raises(NotFinite, match="10 of 20 examples .* first in height"):
+    with pytest.raises(NotFinite, match=r"10 of 20 examples .* first in height"):
         load(FileData(path=str(tmp_path / "t.csv")))
 
 
 def test_too_many_texts_name_the_first_that_is_no_number(tmp_path):
     rows = "".join(f"{i}.5,{i % 2}\n" for i in range(30)) + "oops,1\n"
-    with pytest.raises(TextColumn, match="Column a .* 31 different values, such as 'oops'"):
+    with pytest.raises(TextColumn, match=r"Column a .* 31 different values, such as 'oops'"):
         opened(tmp_path, "a,b\n" + rows)
 
 
 def test_unknown_endings(tmp_path):
-    with pytest.raises(UnknownFormat, match="format of .* is not known"):
+    with pytest.raises(UnknownFormat, match=r"format of .* is not known"):
         opened(tmp_path, PLAIN, "t.xyz")
     assert opened(tmp_path, PLAIN, "t.xyz", format="csv").x.shape == (3, 2)
 

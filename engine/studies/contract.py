@@ -180,8 +180,8 @@ class Task(Protocol):
 
     Config: type[TaskConfig]
 
-    def estimate(self, config: Any) -> Cost:
-        """Seconds and bytes to expect."""
+    def estimate(self, config: Any, upstream: Mapping[str, TaskConfig] | None = None) -> Cost:
+        """Seconds and bytes to expect; ``upstream``: input field -> config of the run that makes it, where known."""
 
     def run(self, config: Any, run: Run) -> None:
         """Do the work; everything worth keeping leaves through ``run``."""

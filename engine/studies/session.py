@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.sessions.service import Context, method
 from engine.studies import catalogue
-from engine.studies.contract import Cost
+from engine.studies.contract import Cost, PipelineConfig, TaskConfig
 
 
 class Estimates:
@@ -23,12 +23,21 @@ class Estimates:
         """``name`` and ``config`` (JSON) -> seconds (of all stages together) and bytes (of the largest), None: unknown."""
         name = params["name"]
         if name in catalogue.pipelines():
-            config = catalogue.pipeline_class(name).model_validate(params["config"])
-            costs = [catalogue.task(stage.task).estimate(stage) for stage in config.stages().values()]
+            costs = _stages(catalogue.pipeline_class(name).model_validate(params["config"]))
         else:
             config_class = catalogue.config_class(name)
             costs = [catalogue.task(name).estimate(config_class.model_validate(params["config"]))]
         return {"seconds": _total([cost.seconds for cost in costs]), "bytes": _largest(costs)}
+
+
+def _stages(config: PipelineConfig) -> list[Cost]:
+    stages = config.stages()
+    made_by: dict[str, dict[str, TaskConfig]] = {name: {} for name in stages}
+    for target, (source, _) in config.links.items():
+        stage, _, field = target.partition(".")
+        if stage in stages and source in stages:
+            made_by[stage][field] = stages[source]
+    return [catalogue.task(stage.task).estimate(stage, made_by[name]) for name, stage in stages.items()]
 
 
 def _total(seconds: list[float | None]) -> float | None:

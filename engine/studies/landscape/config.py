@@ -49,7 +49,7 @@ class SurfaceConfig(_View):
     task: ClassVar[str] = "landscape.surface"
     title: ClassVar[str] = "Loss plane"
     summary: ClassVar[str] = "Loss and accuracy on a plane through the model, from coarse to fine."
-    outputs: ClassVar[Mapping[str, str]] = {"plane": "plane"}
+    outputs: ClassVar[Mapping[str, str]] = {"plane": "plane", "directions": "directions"}
 
     trajectory: TRAJECTORY | None = input_field(  # type: ignore[valid-type]
         "Path", "The optimiser's path: drawn on the plane, and needed for its principal axes.", required=False

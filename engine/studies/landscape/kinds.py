@@ -70,10 +70,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Directions:
-    """The flat directions (k, P) that span a line or plane, in the order of the model's trainable parameters."""
+    """What spans a line or plane, in the order of the model's trainable parameters.
+
+    Attributes:
+        vectors: (k, P). settings: how they were made. origin: (P,) weights at coordinates 0, None for the model's own.
+    """
 
     vectors: Array
     settings: Mapping[str, Any]
+    origin: Array | None = None
 
 
 class PlaneKind:
@@ -127,18 +132,19 @@ class LineKind:
 
 
 class DirectionsKind:
-    """Directions: one .npy file of (k, P) numbers."""
+    """Directions: .npy files of (k, P) and perhaps (P,) numbers."""
 
     name = "directions"
     title = "Directions in weight space"
     schema_version = 1
 
     def write(self, value: Directions, folder: Path) -> None:
-        _save(folder, {"vectors": value.vectors})
+        _save(folder, {"vectors": value.vectors} | ({} if value.origin is None else {"origin": value.origin}))
         _write_json(folder / "directions.json", {"settings": dict(value.settings)})
 
     def read(self, folder: Path) -> Directions:
-        return Directions(_load(folder, "vectors"), _read_json(folder / "directions.json")["settings"])
+        origin = _load(folder, "origin") if (folder / "origin.npy").exists() else None
+        return Directions(_load(folder, "vectors"), _read_json(folder / "directions.json")["settings"], origin)
 
     def describe(self, value: Directions) -> dict[str, str | int | float]:
         return {"directions": value.vectors.shape[0], "parameters": value.vectors.shape[1]}

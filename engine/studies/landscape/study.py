@@ -141,7 +141,7 @@ class Drawing:
             self.known, self.path_loss = np.array(state["known"]), np.array(state["path_loss"])
             self.lines = np.array(state["lines"])
         else:
-            self.task.publish("directions", Directions(self.span.directions.cpu().numpy(), self.span.settings), complete=True)
+            self.task.publish("directions", self.directions(), complete=True)
             if self.span.explained is not None:
                 self.task.measure("explained_variance", self.span.explained)
             if self.projection is not None:
@@ -186,6 +186,11 @@ class Drawing:
             self.task.measure("plane_loss_max", float(finite.max()))
         self.task.measure("plane_nonfinite", 100.0 * (1 - len(finite) / len(loss)), n=len(loss))
         self.task.publish("plane", self.plane(), complete=complete)
+
+    def directions(self) -> Directions:
+        """What spans the plane, for whoever wants to evaluate more of it."""
+        origin = None if self.span.centred else self.span.origin.cpu().numpy()
+        return Directions(self.span.directions.cpu().numpy(), self.span.settings, origin)
 
     def plane(self) -> Plane:
         """The plane as far as it is known."""

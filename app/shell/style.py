@@ -224,11 +224,12 @@ QGroupBox { border: 1px solid $line; border-radius: 6px; margin-top: ${px12}px; 
 QGroupBox::title { subcontrol-origin: margin; left: 8px; color: $muted; }
 
 #rail { background: transparent; }
-#rail QToolButton {
-    text-align: left; padding: 5px 8px; border-radius: 6px; color: $text; border: 2px solid transparent; }
-#rail QToolButton:hover { background: $hover; }
-#rail QToolButton:checked { background: $soft; color: $accent; font-weight: 600; }
-#rail QToolButton:focus { border: 2px solid $accent; }
+#rail QPushButton {
+    text-align: left; padding: 4px 7px; border-radius: 6px; color: $text; border: 2px solid transparent;
+    background: transparent; font-weight: 400; }
+#rail QPushButton:hover { background: $hover; }
+#rail QPushButton:checked { background: $soft; color: $accent; font-weight: 600; }
+#rail QPushButton:focus { border: 2px solid $accent; padding: 4px 7px; }
 """)
 
 

@@ -119,7 +119,7 @@ class Choice(Node):
         self.box.changed.connect(lambda: changed(path))
         self.members: dict[Any, Group] = {}
         for tag, model in zip(self.tags, shape.models, strict=True):
-            below = [*self.above, partial(self._is, tag)]
+            below: list[Callable[[], bool]] = [*self.above, partial(self._is, tag)]
             self.members[tag] = Group(path, spec, model, below, changed, provider, shape.key)
             try:
                 self.members[tag].set_data(_plain_defaults(model))

@@ -14,6 +14,12 @@ class MissingModelFile(ModelError):
     remedy = "Choose a .py file with a function build()."
 
 
+class ReservedName(ModelError):
+    what = "The model file cannot be called {name}."
+    why = "A library of that name is needed to run it."
+    remedy = "Rename the file, for example to model.py."
+
+
 class SourceSyntax(ModelError):
     what = "{file} is not valid Python."
     why = "Line {line}: {reason}."

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.models.errors import MissingModelFile, SourceSyntax, SourceTooLarge
+from engine.models.errors import MissingModelFile, ReservedName, SourceSyntax, SourceTooLarge
 
 LIMIT = 20 * 2**20
-NEVER_OWN = sys.stdlib_module_names | {"torch", "numpy"}  # a file called types.py shadows nothing
+NEVER_OWN = sys.stdlib_module_names | {"torch", "numpy"}  # a file types.py shadows nothing
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,13 @@ def survey(path: Path) -> Source:
     """The model file and all it imports from its folder, directly or not; nothing is executed.
 
     Raises:
-        MissingModelFile, SourceSyntax, SourceTooLarge.
+        MissingModelFile, ReservedName, SourceSyntax, SourceTooLarge.
     """
     path = path.expanduser().resolve()
     if not path.is_file():
         raise MissingModelFile(path=path)
+    if path.stem in NEVER_OWN:
+        raise ReservedName(name=path.name)
     found: set[Path] = set()
     waiting = [path]
     while waiting:

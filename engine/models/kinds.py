@@ -28,7 +28,7 @@ class ModelArtifact:
         weights: name -> array of every parameter and buffer. model: how to build it. data: what it belongs to.
         identity: of that data (engine.data.dataset.Identity as a dict). loss: "cross_entropy", "mse" or "user".
         input_shape: of one example. outputs: classes, or numbers to predict. classes: names, or empty.
-        seed: of the run. summary: measure id -> value when it was published. source: folder of the frozen code, or None.
+        seed: of the run. summary: measure id -> value when it was published. source: folder of the frozen code.
         differentiable_order: how often torch may differentiate it; see engine.models.order for the check.
     """
 
@@ -58,7 +58,8 @@ class ModelKind:
         from safetensors.numpy import save_file
 
         save_file(
-            {name: np.ascontiguousarray(array) for name, array in value.weights.items()}, folder / "weights.safetensors"
+            {name: np.asarray(array, order="C") for name, array in value.weights.items()},
+            folder / "weights.safetensors",
         )
         facts = {
             "model": value.model.model_dump(mode="json"),

@@ -18,6 +18,7 @@ DIRECTIONS = 2
 STEPS = (1e-4, 1e-5, 1e-6)  # relative to the length of the parameters; the best of them counts
 TOLERANCE = 1e-3  # correct products agree to about 1e-7; kinks of ReLU between the two points cost up to 1e-4
 NEGLIGIBLE = 1e-9
+NEARBY = 0.05
 
 Params = dict[str, Tensor]
 
@@ -40,14 +41,20 @@ def require_order(loaded: LoadedModel, order: int = 2, batch: Batch | None = Non
     model = copy.copy(loaded)
     model.module = copy.deepcopy(loaded.module).double()
     model.buffers = {name: b.double() if b.is_floating_point() else b for name, b in loaded.buffers.items()}
-    params = {name: p.double() for name, p in loaded.params.items()}
     random = torch.Generator().manual_seed(derive(0, "second derivatives"))
+    params = {name: _nearby(p.double(), random) for name, p in loaded.params.items()}
     for _ in range(DIRECTIONS):
         direction = {
             n: torch.randn(p.shape, generator=random, dtype=torch.float64).to(p.device) for n, p in params.items()
         }
         direction = {name: d * params[name].norm().clamp_min(1e-3) / d.norm() for name, d in direction.items()}
         _compare(_product(model, params, direction, (x, y)), _differences(model, params, direction, (x, y)))
+
+
+def _nearby(p: Tensor, random: torch.Generator) -> Tensor:
+    """A point beside ``p``: where biases are exactly zero, ReLUs of dead inputs sit on their kinks."""
+    scale = NEARBY * (p.square().mean().sqrt() + 0.1)
+    return p + scale * torch.randn(p.shape, generator=random, dtype=torch.float64).to(p.device)
 
 
 def _gradient(

@@ -6,7 +6,9 @@ import builtins
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import logging
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +23,11 @@ from engine.models.consent import require_consent
 from engine.models.errors import ModuleNotCopied, NoFactory, NotAModule, UserCodeFailed
 from engine.models.freeze import Source
 from engine.seeding import derive
+
+SLOW = 10.0  # seconds
+WAITING = "%s of %s has been running for %.0f s. It may be caught in a loop; Cancel ends it."
+
+log = logging.getLogger(__name__)
 
 
 class UserFile:
@@ -74,6 +81,9 @@ class UserFile:
 
     def _guarded(self, what: str, action: Callable[[], Any]) -> Any:
         """Run ``action`` with the tree's modules in place; its errors name the line in the user's file."""
+        watchdog = threading.Timer(SLOW, log.warning, [WAITING, what, self.source.entry, SLOW])
+        watchdog.daemon = True
+        watchdog.start()
         try:
             with self._active():
                 return action()
@@ -84,6 +94,9 @@ class UserFile:
             raise self._failed(what, error) from error
         except (Exception, SystemExit) as error:
             raise self._failed(what, error) from error
+        finally:
+            watchdog.cancel()
+            watchdog.join()
 
     def _failed(self, what: str, error: BaseException) -> UserCodeFailed:
         file, line, code = self._place(error)

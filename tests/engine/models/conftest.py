@@ -1,0 +1,46 @@
+"""Users' model files for the tests of models."""
+
+import textwrap
+
+import pytest
+
+from engine.models.consent import grant
+from engine.models.freeze import freeze
+from engine.models.userfile import UserFile
+
+GOOD = """
+import torch
+from torch import nn
+
+def build():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 10))
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    """``write({"model.py": text, ...})`` makes a folder of the user's; returns the path of its model.py."""
+
+    def make(files, folder="mine"):
+        root = tmp_path / folder
+        for name, text in ({"model.py": files} if isinstance(files, str) else files).items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(textwrap.dedent(text))
+        return root / "model.py"
+
+    return make
+
+
+@pytest.fixture
+def user(write, tmp_path):
+    """``user(files)`` writes, freezes, confirms and loads a model file."""
+    count = 0
+
+    def load(files):
+        nonlocal count
+        count += 1
+        source = freeze(write(files, f"mine{count}"), tmp_path / f"frozen{count}")
+        grant(source.sha256, "model.py")
+        return UserFile(source)
+
+    return load

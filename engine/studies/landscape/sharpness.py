@@ -8,16 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 from torch import Tensor
 
 from engine import seeding
 from engine.studies.landscape.directions import random_direction
 from engine.studies.landscape.products import second_order
+from engine.studies.landscape.spectrum import Interval, mean_interval
 from engine.studies.landscape.vectors import Batch, Layout, Loss, Params, mean_loss, require_examples, require_finite
 
 Array = NDArray[np.float64]
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -195,14 +194,6 @@ def ball_sharpness(
         Sharpness(float(samples.mean()), mean_interval(samples), samples, base),
         Sharpness(float(tops.mean()), mean_interval(tops), tops, base),
     )
-
-
-def mean_interval(samples: Array, level: float = 0.95) -> Interval | None:
-    """Student interval of the mean of independent samples (k,); None for fewer than two or for NaN."""
-    if len(samples) < 2 or not np.isfinite(samples).all():
-        return None
-    half = float(stdtrit(len(samples) - 1, (1 + level) / 2) * samples.std(ddof=1) / np.sqrt(len(samples)))
-    return float(samples.mean()) - half, float(samples.mean()) + half
 
 
 def _signs(like: Tensor, seed: int, start: int) -> Tensor:

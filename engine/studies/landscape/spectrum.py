@@ -218,19 +218,23 @@ class Spectrum:
         return self._mean([weights[nodes < border].sum() for nodes, weights in self.quadratures()], level)
 
     def _mean(self, samples: list[float], level: float) -> tuple[float, Interval | None]:
-        value, interval = self._sum(0.0, np.array(samples), level)
+        value, values = float(np.mean(samples)), np.array(samples)
+        interval = (value, value) if self.exact else mean_interval(values, level)
         return value, interval and (max(interval[0], 0.0), min(interval[1], 1.0))
 
     def _sum(self, base: float, samples: Array, level: float) -> tuple[float, Interval | None]:
         if self.exact:
             return base, (base, base)
-        if not len(samples):
-            return float("nan"), None
-        value = base + float(samples.mean())
-        if len(samples) < 2:
-            return value, None
-        half = float(stdtrit(len(samples) - 1, (1 + level) / 2) * samples.std(ddof=1) / np.sqrt(len(samples)))
-        return value, (value - half, value + half)
+        interval = mean_interval(base + samples, level)
+        return base + float(samples.mean()) if len(samples) else float("nan"), interval
+
+
+def mean_interval(samples: Array, level: float = 0.95) -> Interval | None:
+    """Student interval of the mean of independent samples (k,); None for fewer than two or for NaN."""
+    if len(samples) < 2 or not np.isfinite(samples).all():
+        return None
+    half = float(stdtrit(len(samples) - 1, (1 + level) / 2) * samples.std(ddof=1) / np.sqrt(len(samples)))
+    return float(samples.mean()) - half, float(samples.mean()) + half
 
 
 def broaden(nodes: Array, weights: Array, grid: Array, sigma: float) -> Array:
@@ -286,7 +290,8 @@ def estimate_spectrum(
         if first >= max_probes:
             break
         dense = first < density_probes
-        last = min(first + group, density_probes if dense else max_probes)
+        base, limit = (0, density_probes) if dense else (density_probes, max_probes)
+        last = min(base + ((first - base) // group + 1) * group, limit)  # the same groups after a resume
         found = probe(operator, spectrum.lead, range(first, last), steps=density_steps if dense else 1, seed=seed)
         spectrum = Spectrum(spectrum.lead, (*spectrum.probes, *found), layers)
         yield spectrum

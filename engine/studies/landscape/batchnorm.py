@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from engine.studies.landscape.forward import example_blocks
+from engine.studies.landscape.modes import batch_statistics, batchnorm_layers
 
 EXACT = 1 << 30  # bytes of one intermediate result up to which all examples pass as one batch
 
@@ -30,12 +30,6 @@ class _Moments:
         self.count = total
 
 
-def normalisation_layers(network: nn.Module) -> list[_BatchNorm]:
-    """The layers of ``network`` that keep running statistics."""
-    layers = (module for module in network.modules() if isinstance(module, _BatchNorm))
-    return [layer for layer in layers if layer.running_mean is not None and layer.running_var is not None]
-
-
 @torch.no_grad()
 def refit_statistics(
     network: nn.Module, inputs: Tensor, bytes_each: int, tick: Callable[[], None] = lambda: None
@@ -49,23 +43,20 @@ def refit_statistics(
     Args:
         bytes_each: size of the largest intermediate result of one example. tick: called before each block.
     """
-    layers = normalisation_layers(network)
+    layers = list(batchnorm_layers(network).values())
     seen = {layer: _Moments() for layer in layers}
-    before = {layer: (layer.momentum, layer.training) for layer in layers}
     hooks = [layer.register_forward_hook(lambda layer, args, _: _note(seen[layer], layer, args[0])) for layer in layers]
     try:
-        for layer in layers:
-            layer.momentum, layer.training = 1.0, True
-        for block in example_blocks(len(inputs), bytes_each, EXACT):
-            tick()
+        with batch_statistics(network):
             for layer in layers:
+                layer.momentum = 1.0
                 layer.reset_running_stats()
-            network(inputs[block])
+            for block in example_blocks(len(inputs), bytes_each, EXACT):
+                tick()
+                network(inputs[block])
     finally:
         for hook in hooks:
             hook.remove()
-        for layer, (momentum, training) in before.items():
-            layer.momentum, layer.training = momentum, training
     for layer, moments in seen.items():
         if moments.count:
             layer.running_mean.copy_(moments.mean)  # type: ignore[union-attr]

@@ -94,7 +94,7 @@ def orthogonalised(directions: Tensor, *, unit: bool) -> Tensor:
         for _ in range(2):
             for axis in basis:
                 rest = rest - axis * (axis @ rest)
-        if not bool(rest.norm() > 1e-7 * norms.max()):
+        if not bool(rest.norm() > 1e-7 * norms[index]):
             raise ParallelDirections(index=index + 1)
         basis.append(rest / rest.norm())
     result = torch.stack(basis)

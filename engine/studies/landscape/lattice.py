@@ -41,7 +41,7 @@ def axis(resolution: int, radius: float) -> Array:
     """(resolution,) evenly spaced positions from -radius to radius; exactly antisymmetric, exactly 0 in the centre."""
     _check(resolution)
     half = resolution // 2
-    side = radius * np.arange(1, half + 1) / half
+    side = radius * (np.arange(1, half + 1) / half)
     return np.concatenate([-side[::-1], [0.0], side])
 
 
@@ -111,8 +111,9 @@ def bilinear(values: Array, lines: Array, points: Array) -> Array:
     """Values at ``points`` (m, 2), interpolated between the complete ``lines`` (s,) of (N, N) values."""
     (row, down), (column, right) = (_cell(lines, points[:, k]) for k in (0, 1))
     corner = [[values[lines[row + i], lines[column + j]] for j in (0, 1)] for i in (0, 1)]
-    top, bottom = ((1 - right) * pair[0] + right * pair[1] for pair in corner)
-    return np.asarray((1 - down) * top + down * bottom)
+    with np.errstate(invalid="ignore"):  # an infinite corner makes its cell NaN
+        top, bottom = ((1 - right) * pair[0] + right * pair[1] for pair in corner)
+        return np.asarray((1 - down) * top + down * bottom)
 
 
 def _cell(lines: Array, indices: Array) -> tuple[Array, Array]:
@@ -133,7 +134,8 @@ def worth_refining(values: Array, before: Stage, done: Stage, following: Stage, 
     """
     lines = done.lines
     grid = np.stack(np.meshgrid(lines, lines, indexing="ij"), axis=-1).reshape(-1, 2)
-    missed = np.abs(values[grid[:, 0], grid[:, 1]] - bilinear(values, before.lines, grid))
+    with np.errstate(invalid="ignore"):
+        missed = np.abs(values[grid[:, 0], grid[:, 1]] - bilinear(values, before.lines, grid))
     rough = ~(missed <= tolerance).reshape(len(lines), len(lines))
     cells = rough[:-1, :-1] | rough[:-1, 1:] | rough[1:, :-1] | rough[1:, 1:]
     row, column = (_cell(lines, following.points[:, k])[0] for k in (0, 1))

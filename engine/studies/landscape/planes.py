@@ -78,7 +78,7 @@ def _columns(snapshots: Any, final: Tensor) -> Iterator[tuple[slice, Tensor]]:
     origin = final.detach().cpu().double()
     for start in range(0, len(final), COLUMNS):
         columns = slice(start, start + COLUMNS)
-        part = np.array(snapshots[:, columns], dtype=np.float64)
+        part = np.asarray(snapshots[:, columns]).astype(np.float64)
         yield columns, torch.from_numpy(part) - origin[columns]
 
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.studies.landscape.batchnorm import normalisation_layers, refit_statistics
+from engine.studies.landscape.batchnorm import refit_statistics
 from engine.studies.landscape.chain import ChainForward, chain_forward
 from engine.studies.landscape.forward import (
     BatchedForward,
@@ -25,6 +25,7 @@ from engine.studies.landscape.forward import (
     cache_bytes,
     example_blocks,
 )
+from engine.studies.landscape.modes import batchnorm_layers
 from engine.studies.landscape.objective import (
     UserLoss,
     check_classes,
@@ -122,7 +123,7 @@ class LossSurface:
         self.way, self.forward = self._choose(way, recording, sample, fast=prepare is None and bytes_each > 0)
 
     def _refit(self, inputs: Tensor | None, bytes_each: int) -> Callable[[], None] | None:
-        if inputs is None or not normalisation_layers(self.network):
+        if inputs is None or not batchnorm_layers(self.network):
             return None
         return partial(refit_statistics, self.network, inputs.to(self.plane.origin.device), bytes_each, self.tick)
 

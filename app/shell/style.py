@@ -15,6 +15,7 @@ from app.shell.theme import CAPTION, RADIUS, TEXT, TITLE, Tokens
 _MARKS = {
     "down": '<path d="M3 4.6 6 7.4 9 4.6" stroke="{c}"/>',
     "up": '<path d="M3 7.4 6 4.6 9 7.4" stroke="{c}"/>',
+    "left": '<path d="M7.4 3 4.6 6 7.4 9" stroke="{c}"/>',
     "right": '<path d="M4.6 3 7.4 6 4.6 9" stroke="{c}"/>',
     "check": '<path d="M2.4 6.4 4.9 8.8 9.6 3.4" stroke="{c}" stroke-width="1.7"/>',
     "dash": '<path d="M3 6h6" stroke="{c}" stroke-width="1.7"/>',
@@ -107,7 +108,6 @@ QToolButton[fold="true"]:hover { color: $text; background: transparent; }
 QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox, QComboBox {
     background: $field; border: 1px solid $edge; border-radius: 6px; padding: 3px 8px; min-height: ${px20}px;
     selection-background-color: $accent; selection-color: $on_accent; }
-QPlainTextEdit, QTextEdit { padding: 4px; }
 QLineEdit:hover, QAbstractSpinBox:hover, QComboBox:hover { border-color: $muted; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QAbstractSpinBox:focus, QComboBox:focus {
     border: 2px solid $accent; padding: 2px 7px; }
@@ -129,7 +129,9 @@ QAbstractSpinBox::up-arrow { image: url(theme:up-muted.svg); width: 10px; height
 QAbstractSpinBox::down-arrow { image: url(theme:down-muted.svg); width: 10px; height: 10px; }
 QAbstractSpinBox::up-arrow:off, QAbstractSpinBox::up-arrow:disabled { image: url(theme:up-line.svg); }
 QAbstractSpinBox::down-arrow:off, QAbstractSpinBox::down-arrow:disabled { image: url(theme:down-line.svg); }
-QComboBox::drop-down { border: none; width: 22px; subcontrol-origin: border; subcontrol-position: center right; }
+QComboBox { padding-left: 7px; padding-right: 0; }
+QComboBox:focus { padding-left: 6px; padding-right: 0; }
+QComboBox::drop-down { border: none; width: 20px; subcontrol-origin: border; subcontrol-position: center right; }
 QComboBox::down-arrow { image: url(theme:down-muted.svg); width: 12px; height: 12px; }
 QComboBox::down-arrow:disabled { image: url(theme:down-line.svg); }
 QComboBox QAbstractItemView {
@@ -165,13 +167,18 @@ QTableView:focus, QTreeView:focus, QListView:focus { border: none; }
 QHeaderView { background: transparent; border: none; }
 QHeaderView::section {
     background: $panel; color: $muted; font-size: ${px12}px; border: none; border-bottom: 1px solid $line;
-    padding: 4px ${px8}px; font-weight: 400; }
+    padding: 4px 11px; font-weight: 400; }
 QHeaderView::section:hover { color: $text; }
 QHeaderView::down-arrow { image: url(theme:down-muted.svg); width: 10px; height: 10px; }
 QHeaderView::up-arrow { image: url(theme:up-muted.svg); width: 10px; height: 10px; }
 QTableCornerButton::section { background: $panel; border: none; }
 
 QScrollArea, QAbstractScrollArea { background: transparent; border: none; }
+QPlainTextEdit, QTextEdit, QListWidget {
+    background: $field; border: 1px solid $line; border-radius: 6px; padding: 4px; }
+QPlainTextEdit:focus, QTextEdit:focus, QListWidget:focus { border: 1px solid $accent; }
+QPlainTextEdit[flat="true"] { background: transparent; border: none; padding: 0 8px; }
+QListWidget::item { min-height: ${px24}px; border-radius: 4px; }
 QScrollArea > QWidget > QWidget[role="page"] { background: transparent; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 0; border: none; }
 QScrollBar:horizontal { background: transparent; height: 10px; margin: 0; border: none; }
@@ -189,6 +196,9 @@ QTabBar::tab {
 QTabBar::tab:hover { color: $text; }
 QTabBar::tab:selected { color: $accent; border-bottom: 2px solid $accent; }
 QTabBar::tab:focus { background: $soft; border-top-left-radius: 6px; border-top-right-radius: 6px; }
+QTabBar QToolButton { background: $bg; border: none; padding: 0; }
+QTabBar QToolButton::right-arrow { image: url(theme:right-muted.svg); width: 12px; height: 12px; }
+QTabBar QToolButton::left-arrow { image: url(theme:left-muted.svg); width: 12px; height: 12px; }
 QTabWidget::pane { border: 1px solid $line; border-radius: ${radius}px; background: $panel; }
 
 QSplitter::handle { background: transparent; }

@@ -71,6 +71,7 @@ class Card(QFrame):
         self._sentence.setContentsMargins(24, 12, 24, 12)
         self._stack = QStackedLayout()
         self._stack.addWidget(self._sentence)
+        self._save.setEnabled(False)
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.shell import icons
 from app.shell.text import live, tr
@@ -30,7 +30,7 @@ class EmptyState(QWidget):
         self._heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._words = Label("", "muted", wrap=True)
         self._words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._words.setFixedWidth(theme().px(440))
+        self._words.setMaximumWidth(theme().px(440))
         self.button = QPushButton()
         self.button.setProperty("primary", True)
         self.button.setIcon(icons.icon("play", "on_accent", "on_accent"))
@@ -41,7 +41,11 @@ class EmptyState(QWidget):
         column.addStretch(2)
         for widget in (self._picture, self._heading):
             column.addWidget(widget)
-        column.addWidget(self._words, 0, Qt.AlignmentFlag.AlignHCenter)
+        middle = QHBoxLayout()
+        middle.addStretch(1)
+        middle.addWidget(self._words, 100)
+        middle.addStretch(1)
+        column.addLayout(middle)
         column.addSpacing(SPACE_4)
         column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(3)

@@ -116,9 +116,9 @@ class CardGrid(QScrollArea):
         self.arrange()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        pressed = isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress
-        if pressed and event.key() == Qt.Key.Key_Escape and self._alone is not None:
-            self.maximise(None)
+        if self._alone is not None and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
+            if event.type() == QEvent.Type.KeyPress:
+                self.maximise(None)
             return True
         return super().eventFilter(watched, event)
 

@@ -26,7 +26,7 @@ class NavRail(QWidget):
         super().__init__(parent)
         self.setObjectName("rail")
         self.setAccessibleName(tr("Tabs"))
-        self._narrow, self._compact = narrow, False
+        self._narrow, self._compact, self._width = narrow, False, 0
         self._brand = Label(brand, "title")
         self._brand.setContentsMargins(SPACE_1, 0, 0, SPACE_2)
         self._titles: dict[str, Label] = {}
@@ -39,7 +39,7 @@ class NavRail(QWidget):
         self._column.setSpacing(2)
         self._column.addWidget(self._brand)
         self._column.addStretch(1)
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         live(self._say)
 
     def add(self, key: str, text: str, icon_name: str, group: str = "") -> None:
@@ -102,8 +102,15 @@ class NavRail(QWidget):
             button.setToolTip(text if self._compact else "")
             button.setAccessibleName(text)
         widths = [self.fontMetrics().horizontalAdvance(tr(text)) for text in self._texts.values()]
-        names = max(widths, default=0) + theme().px(18) + 44
-        self.setFixedWidth(theme().px(34) + 2 * SPACE_2 if self._compact else max(theme().px(150), names + 2 * SPACE_2))
+        narrow = theme().px(36) + 2 * SPACE_2
+        self._width = narrow if self._compact else max(theme().px(150), max(widths, default=0) + theme().px(58) + 8)
+        # The window may shrink below the names' width: that is when they go.
+        self.setMinimumWidth(narrow)
+        self.setMaximumWidth(self._width)
+        self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._width, super().sizeHint().height())
 
     def showEvent(self, event: QShowEvent) -> None:
         self.window().installEventFilter(self)

@@ -214,10 +214,10 @@ class _State(QStyledItemDelegate):
         word, token, shape = STATES.get(model.row(index).state, (model.row(index).state, "muted", "ring"))
         rect = QRectF(option.rect)
         painter.save()
-        paint_mark(painter, shape, QPointF(rect.left() + SPACE_2 + 5, rect.center().y()), token, tokens())
+        paint_mark(painter, shape, QPointF(rect.left() + SPACE_3 + 3, rect.center().y()), token, tokens())
         painter.setPen(tokens().colour(token))
         painter.setFont(theme().font())
-        painter.drawText(rect.adjusted(SPACE_2 + 16, 0, 0, 0), int(Qt.AlignmentFlag.AlignVCenter), tr(word))
+        painter.drawText(rect.adjusted(SPACE_3 + 14, 0, 0, 0), int(Qt.AlignmentFlag.AlignVCenter), tr(word))
         painter.restore()
 
 
@@ -229,7 +229,7 @@ class _Progress(QStyledItemDelegate):
             return
         row, look = model.row(index), tokens()
         rect = QRectF(option.rect)
-        bar = QRectF(rect.left() + SPACE_2, rect.center().y() - 2.5, max(10.0, rect.width() - 3 * SPACE_2), 5)
+        bar = QRectF(rect.left() + SPACE_3, rect.center().y() - 2.5, max(10.0, rect.width() - 3 * SPACE_2), 5)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
@@ -237,11 +237,8 @@ class _Progress(QStyledItemDelegate):
         painter.drawRoundedRect(bar, 2.5, 2.5)
         share = min(1.0, max(0.0, row.done or 0.0))
         if share > 0:
-            token = (
-                "accent"
-                if row.state in ("running", "starting", "finished")
-                else STATES.get(row.state, ("", "muted"))[1]
-            )
+            busy = row.state in ("running", "starting")
+            token = "accent" if busy else "edge" if row.state == "finished" else STATES.get(row.state, ("", "muted"))[1]
             painter.setBrush(look.colour(token))
             painter.drawRoundedRect(QRectF(bar.left(), bar.top(), max(5.0, bar.width() * share), 5), 2.5, 2.5)
         painter.restore()

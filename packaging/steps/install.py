@@ -26,6 +26,7 @@ GIGABYTES = {"cpu": 4, "cuda": 14}
 OFFLINE = re.compile(
     r"name resolution|Name or service not known|nodename nor servname|getaddrinfo|Network is unreachable|ConnectTimeout"
     r"|NewConnectionError|Connection refused|ProxyError|No route to host|\(from versions: none\)"
+    r"|no matching distributions available|ResolutionImpossible"  # what pip says of a locked version that it can't find
 )
 
 
@@ -185,11 +186,10 @@ def _torch(root: Path, venv: Path, gpu: str, lines: Sequence[str], lock: Path) -
     with tempfile.TemporaryDirectory() as empty:
         only = {"PIP_FIND_LINKS": empty} if gpu == "cuda" else {}
         extra = {"PIP_EXTRA_INDEX_URL": url} if url else {}
-        if gpu == "cpu" and url:
+        if gpu == "cpu" and url and has != "cpu":
             exact = [f"{pinned}+cpu", *(line for line in lines if line != pinned)]
-            if has == "cpu" or _pip(venv, ["-c", str(lock), *exact], refuse=False):
-                exact, extra = list(lines), {}
-            _pip(venv, ["-c", str(lock), *exact], **extra)
+            if not _pip(venv, ["-c", str(lock), *exact], refuse=False):
+                _pip(venv, ["-c", str(lock), *exact], **extra)
         else:
             _pip(venv, ["-c", str(lock), *lines], **only, **extra)
 

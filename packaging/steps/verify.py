@@ -52,7 +52,8 @@ def main(lines: list[str]) -> int:
         stand_in = types.ModuleType(name)
         stand_in.__getattr__ = lambda _: None
         sys.modules.setdefault(name, stand_in)
-    importlib.import_module("setuptools")  # before all others: it refuses once distutils or pip are imported
+    with contextlib.suppress(ImportError):  # before all others: it refuses once distutils or pip are imported
+        importlib.import_module("setuptools")
     found = [text for text in map(complaint, lines) if text]
     print("\n".join(found))
     return 1 if found else 0

@@ -118,6 +118,18 @@ def versions(artifacts: Path) -> dict[str, list[int]]:
     return {name: sorted(numbers) for name, numbers in sorted(found.items())}
 
 
+def latest(runs: Path, run: str) -> list[ArtifactRef]:
+    """References to the newest version of every artifact of a run; those that cannot be read are left out."""
+    artifacts, found = runs / run / "artifacts", []
+    for name, numbers in versions(artifacts).items():
+        try:
+            data = read_json(artifacts / f"{name}.{numbers[-1]:04d}" / MANIFEST)
+            found.append(ArtifactRef(run=run, name=name, kind=data["kind"], version=numbers[-1], sha256=data["sha256"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
 def sweep(artifacts: Path) -> None:
     """Remove what a killed writer left half written; only for the one process that may write here."""
     for path in artifacts.glob(".*.*.*"):

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -114,13 +115,11 @@ def _extract(source: Path, archive: zipfile.ZipFile, target: Path) -> None:
             continue
         path = target / inner
         path.parent.mkdir(parents=True, exist_ok=True)
-        left = entry.file_size
-        with archive.open(entry) as packed, open(path, "wb") as file:
-            while chunk := packed.read(1 << 20):
-                left -= len(chunk)
-                if left < 0:
-                    raise UnsafeArchive(file=str(source), reason="An entry is larger than it says.")
-                file.write(chunk)
+        try:
+            with archive.open(entry) as packed, open(path, "wb") as file:
+                shutil.copyfileobj(packed, file, 1 << 20)  # never more than the entry says it has
+        except (zipfile.BadZipFile, NotImplementedError, zlib.error) as error:
+            raise UnsafeArchive(file=str(source), reason=f"It is damaged ({error}).") from error
 
 
 def _copy_folder(source: Path, target: Path) -> None:

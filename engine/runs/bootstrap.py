@@ -15,6 +15,11 @@ if "engine" not in sys.modules:
     _spec.loader.exec_module(_engine)
 
 if __name__ == "__main__":
-    from engine.runs.worker import main
+    if sys.argv[1:2] == ["--session"]:
+        from engine.sessions.server import main as serve
 
-    sys.exit(main(sys.argv[1:]))
+        serve(sys.argv[2:])
+    else:
+        from engine.runs.worker import main
+
+        sys.exit(main(sys.argv[1:]))

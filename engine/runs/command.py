@@ -1,9 +1,10 @@
-"""The command line of a worker, made here and nowhere else."""
+"""The command lines of workers and sessions, made here and nowhere else."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -23,6 +24,13 @@ def command(run_folder: Path, interpreter: str | None, threads: int) -> tuple[li
 def spare_command(threads: int) -> tuple[list[str], dict[str, str]]:
     """Arguments and environment of a worker that gets ready and waits for the path of a run on its input."""
     return [*_start(None), "--spare"], _environment(threads)
+
+
+def session_command(folders: Sequence[Path], interpreter: str | None, threads: int) -> tuple[list[str], dict[str, str]]:
+    """Arguments and environment of the process of a session, which is given the session's folders."""
+    frozen = interpreter is None and getattr(sys, "frozen", False)
+    start = [sys.executable] if frozen else [interpreter or sys.executable, "-P", str(_BOOTSTRAP)]
+    return [*start, "--session", *(str(folder.absolute()) for folder in folders)], _environment(threads)
 
 
 def _start(interpreter: str | None) -> list[str]:

@@ -47,6 +47,9 @@ def dispatch(store: Store, executor: Executor) -> list[str]:
         try:
             executor.submit(store.root / id, slot, attempt)
             started.append(id)
+            launch = folder.launch(store.root / id)
+            if launch is not None and launch.process is not None:
+                store.hand_over(id, launch.process)
         except (EngineError, OSError) as error:
             _fail(store, id, failures.explain(error, slot.device, ""))
             store.release(id)

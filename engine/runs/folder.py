@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -126,23 +127,26 @@ def create(root: Path, request: Request, meta: Meta, fill: Callable[[Path], None
     Raises:
         OSError: the disk is full, or ``root`` cannot be written.
     """
-    while True:
-        id = new_id()
-        temporary = root / f".{id}.new"
-        try:
-            temporary.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        try:
-            write_request(temporary, request)
-            write_json(temporary / META, meta.model_dump(), sync=False)
-            fill(temporary)
-            append_queued(temporary, control=0, sync=False)
-            if not (root / id).exists():
+    root.mkdir(parents=True, exist_ok=True)
+    temporary = root / f".{os.getpid()}.{secrets.token_hex(4)}.new"
+    temporary.mkdir()
+    try:
+        write_request(temporary, request)
+        write_json(temporary / META, meta.model_dump(), sync=False)
+        fill(temporary)
+        append_queued(temporary, control=0, sync=False)
+        while True:
+            id = new_id()
+            try:
                 publish_folder(temporary, root / id)
-                return id
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                continue  # two processes drew the same id
+            return id
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def append_queued(folder: Path, *, control: int, sync: bool = True) -> None:

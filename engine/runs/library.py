@@ -12,6 +12,7 @@ from typing import Any
 
 import platformdirs
 
+from engine.artifacts import versions
 from engine.artifacts.refs import ArtifactRef
 from engine.errors import EngineError
 from engine.runs import archive, control, folder, state
@@ -65,7 +66,7 @@ class Summary:
     """One line of a list of runs; see store.Row.
 
     Attributes:
-        progress: share done, 0 to 1, None when unknown.
+        progress: share done, 0 to 1, None when unknown. left: seconds to go, None when unknown.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Summary:
     reason: str
     since: float
     progress: float | None = None
+    left: float | None = None
 
 
 def default_root() -> Path:
@@ -92,7 +94,8 @@ def default_root() -> Path:
 class Runs:
     """The runs in one folder. Methods raise NoSuchRun for an unknown id, ReadOnly for runs of a newer program.
 
-    One object serves one thread at a time. Any number of processes may have one on the same folder.
+    Any number of processes may have one on the same folder. Calls that change something, and ``list``, belong to one
+    thread at a time; ``reader``, ``artifacts`` and ``used_by`` may be called from others meanwhile.
 
     Attributes:
         root: the folder. executor: where runs are computed.
@@ -103,13 +106,14 @@ class Runs:
         self.executor: Executor = executor or LocalExecutor()
         self._store = Store(self.root)
         self._readers: dict[str, RunReader] = {}
+        self._latest: dict[tuple[str, float], Sequence[ArtifactRef]] = {}
 
-    def prepare(self) -> None:
-        """Make the next start quick, at the price of an idle process; call it when the program has nothing to do."""
+    def warm(self) -> None:
+        """Have a worker ready, torch imported, so that the next run begins at once; call it when there is time."""
         self.executor.prepare()
 
     def close(self) -> None:
-        """Let go of the index and of what ``prepare`` made; runs go on."""
+        """Let go of the index and of what ``warm`` made; runs go on."""
         self.executor.close()
         self._store.close()
 
@@ -217,7 +221,7 @@ class Runs:
 
     def restore(self, id: str) -> None:
         """Bring a run back from the trash."""
-        if not (self.root / TRASH / id).is_dir():
+        if Path(id).name != id or not folder.is_run(self.root / TRASH / id):
             raise NoSuchRun(id=id, root=str(self.root / TRASH))
         os.rename(self.root / TRASH / id, self.root / id)
         self._store.put(self.root / id)
@@ -248,29 +252,40 @@ class Runs:
         return [self._summary(row) for row in self._store.rows()]
 
     def _summary(self, row: Row) -> Summary:
-        progress = None
-        if row.state not in state.OVER:
-            reader = self._readers.get(row.id)
-            try:
-                reader = reader or self._readers.setdefault(row.id, RunReader(self.root / row.id))
-                reader.poll()
-            except folder.NotARun:
-                return _summary(replace(row, state="lost", reason="ended early"), None)
-            now = reader.status
-            if (now.state, now.reason) != (row.state, row.reason):
-                self._store.set_state(row.id, now)
-                row = replace(row, state=now.state, reason=now.reason, since=now.since)
-            if reader.progress is not None and reader.progress.total > 0:
-                progress = min(1.0, max(0.0, reader.progress.done / reader.progress.total))
-        else:
+        if row.state in state.OVER:
             self._readers.pop(row.id, None)
-        return _summary(row, progress)
+            return _summary(row)
+        try:
+            reader = self._readers.get(row.id) or self._readers.setdefault(row.id, RunReader(self.root / row.id))
+        except folder.NotARun:
+            return _summary(replace(row, state="lost", reason="ended early"))
+        reader.poll()
+        now = reader.status
+        if (now.state, now.reason) != (row.state, row.reason):
+            self._store.set_state(row.id, now)
+            row = replace(row, state=now.state, reason=now.reason, since=now.since)
+        if reader.progress is None or reader.progress.total <= 0:
+            return _summary(row)
+        return _summary(row, min(1.0, max(0.0, reader.progress.done / reader.progress.total)), reader.time_left)
 
     def reader(self, id: str) -> RunReader:
         """A reader of one run, polled once."""
         reader = RunReader(self._folder(id))
         reader.poll()
         return reader
+
+    def artifacts(self, kind: str) -> Sequence[tuple[str, ArtifactRef]]:
+        """(title, newest reference) of every artifact of a kind, newest run first."""
+        found = [(row, ref) for row in self._store.rows() for ref in self._published(row) if ref.kind == kind]
+        return [(f"{row.name or row.id} · {ref.name}", ref) for row, ref in found]
+
+    def _published(self, row: Row) -> Sequence[ArtifactRef]:
+        if row.state not in state.OVER:
+            return versions.latest(self.root, row.id)
+        key = (row.id, row.since)
+        if key not in self._latest:
+            self._latest[key] = versions.latest(self.root, row.id)
+        return self._latest[key]
 
     def used_by(self, id: str) -> Sequence[str]:
         """Ids of the runs that build on a run."""
@@ -311,10 +326,10 @@ class Runs:
         return folder.meta(self.root / id).name or id
 
 
-def _summary(row: Row, progress: float | None) -> Summary:
+def _summary(row: Row, progress: float | None = None, left: float | None = None) -> Summary:
     return Summary(
         row.id, row.task, row.name, row.project, row.tags, row.created, row.device, row.imported, row.newer,
-        row.state, row.reason, row.since, progress,
+        row.state, row.reason, row.since, progress, left,
     )  # fmt: skip
 
 

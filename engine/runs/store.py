@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
@@ -71,10 +72,11 @@ class Lease:
 
 
 class Store:
-    """Rows, links and leases. One object a thread and process; several of each may work on one file."""
+    """Rows, links and leases. Any number of processes may have one on the same file."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._one_at_a_time = threading.Lock()
         try:
             root.mkdir(parents=True, exist_ok=True)
             with FileLock(root / ".index.lock"):
@@ -99,11 +101,11 @@ class Store:
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.root / FILE, timeout=30, isolation_level=None, check_same_thread=False)
         try:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=NORMAL")
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
                 raise NewerIndex(root=str(self.root))
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
             if version < VERSION:
                 self._db = db
                 db.executescript(_SCHEMA)
@@ -122,14 +124,15 @@ class Store:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """A transaction that no other writer overlaps."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        """A transaction that no other process or thread overlaps."""
+        with self._one_at_a_time:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
     def reindex(self) -> int:
         """Build all rows, links and leases anew from the folders; returns the number of runs."""
@@ -220,6 +223,13 @@ class Store:
         self._db.execute(
             "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)",
             (slot, run, owner.pid, owner.start_time, owner.host, owner.boot_id, time.time()),
+        )
+
+    def hand_over(self, run: str, owner: Process) -> None:
+        """Make a worker the owner of the lease of its run, if it still has one."""
+        self._db.execute(
+            "UPDATE leases SET (pid, start_time, host, boot_id, heartbeat) = (?, ?, ?, ?, ?) WHERE run = ?",
+            (owner.pid, owner.start_time, owner.host, owner.boot_id, time.time(), run),
         )
 
     def release(self, run: str) -> None:

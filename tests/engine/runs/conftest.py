@@ -40,7 +40,8 @@ def runs(tmp_path):
     library = Runs(tmp_path / "runs")
     yield library
     for item in library.list():
-        library.cancel(item.id)
+        if not item.read_only:
+            library.cancel(item.id)
     library.close()
 
 

@@ -120,7 +120,8 @@ time.sleep(60)
 
 
 def test_a_run_outlives_its_starter_and_another_process_stops_it(runs, until, environment):
-    with subprocess.Popen([sys.executable, "-c", STARTER, runs.root], stdout=subprocess.PIPE, env=environment) as starter:
+    command = [sys.executable, "-c", STARTER, runs.root]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as starter:
         id = starter.stdout.readline().decode().strip()
         starter.stdout.readline()
         until(runs, id, "running")

@@ -1,0 +1,62 @@
+"""Every failure in words that a person can act on."""
+
+import errno
+import os
+
+import pytest
+
+from engine.errors import EngineError
+from engine.runs import failures
+from engine.runs.events import Failed
+
+
+class Teapot(EngineError):
+    """Raised by a teapot."""
+
+    what = "The {colour} teapot is empty."
+    remedy = "Fill it."
+
+
+def explain(error):
+    return failures.explain(error, "cuda:0", "/usr/bin/python")
+
+
+def torch_error(name, text):
+    return type(name, (RuntimeError,), {"__module__": "torch"})(text)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (Teapot(colour="red"), "Teapot", "The red teapot is empty. Fill it."),
+        (MemoryError(), "OutOfMemory", "memory was not enough"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "OutOfMemory", "Choose a smaller"),
+        (torch_error("OutOfMemoryError", "CUDA out of memory"), "DeviceOutOfMemory", "The memory of cuda:0"),
+        (torch_error("AcceleratorError", "CUDA error: unspecified launch failure\nmore"), "DeviceLost",
+         "cuda:0 stopped working. Its driver says: CUDA error: unspecified launch failure Resume"),
+        (OSError(errno.ENOSPC, "x", "/a/b"), "DiskFull", "/a/b could not be written"),
+        (OSError(errno.EDQUOT, "x"), "DiskFull", "A file could not be written"),
+        (OSError(errno.EROFS, "x", "/a/b"), "NotWritable", "The run could not write /a/b."),
+        (PermissionError(errno.EACCES, "x", "/a/b"), "NotWritable", "read-only, or belongs to somebody else"),
+        (ModuleNotFoundError("No module named 'timm'", name="timm"), "MissingPackage", "package timm is missing"),
+        (ValueError("bad\nTraceback"), "TaskFailed", "The task failed unexpectedly (ValueError). bad The file log.txt"),
+        (SystemExit(), "TaskFailed", "It gave no reason."),
+        (FileNotFoundError(errno.ENOENT, "No such file", "/x"), "TaskFailed", "No such file"),
+    ],
+)  # fmt: skip
+def test_causes_are_told_apart(error, kind, words):
+    found = explain(error)
+    assert type(found).__name__ == kind
+    assert words in found.sentence()
+
+
+def test_the_event_says_the_same_as_the_error():
+    error = failures.DeviceLost(device="cuda:0", reason=os.strerror(5))
+    event = failures.event(error)
+    assert event.error == "DeviceLost" and str(event) == error.sentence()
+    assert Failed.model_validate_json(event.model_dump_json()) == event
+
+
+def test_values_of_any_type_become_text():
+    event = failures.event(Teapot(colour=["red", 1]))
+    assert event.params == {"colour": "['red', 1]"}

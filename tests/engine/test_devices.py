@@ -1,0 +1,86 @@
+"""Devices: each proven, the answer remembered, a broken driver survived."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import device_probe, devices
+
+
+def interpreter(tmp_path, script):
+    """A stand-in for a Python whose torch sees other devices."""
+    path = tmp_path / "python"
+    path.write_text(f"#!{sys.executable}\n{script}")
+    path.chmod(0o700)
+    return str(path)
+
+
+LINE = {"name": "cuda:0", "title": "A GPU", "memory": 80 << 30, "usable": True, "reason": ""}
+
+
+def test_usable_devices_come_first_and_are_remembered(tmp_path):
+    bad = {**LINE, "name": "cuda:1", "usable": False, "reason": "a matrix product on it came out wrong"}
+    python = interpreter(tmp_path, f"print('noise'); print({json.dumps(LINE)!r}); print({json.dumps(bad)!r})")
+    assert devices.accelerators(python, tmp_path) == []
+    found = devices.discover(python, cache=tmp_path)
+    assert [(device.name, device.usable) for device in found] == [("cuda:0", True), ("cuda:1", False), ("cpu", True)]
+    assert found[0].memory == 80 << 30 and found[1].reason
+    assert devices.accelerators(python, tmp_path) == ["cuda:0"]
+    stamp = Path(python).stat()
+    Path(python).write_text("#!/bin/false")
+    os.utime(python, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert devices.discover(python, cache=tmp_path) == found  # from the cache: it would fail now
+
+
+def test_another_interpreter_or_boot_is_asked_anew(tmp_path, monkeypatch):
+    python = interpreter(tmp_path, f"print({json.dumps(LINE)!r})")
+    devices.discover(python, cache=tmp_path)
+    monkeypatch.setattr(devices, "boot_id", lambda: "another")
+    assert devices.accelerators(python, tmp_path) == []
+    assert devices.accelerators(None, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("import time; time.sleep(60)", "did not answer within 0 s"),
+        ("import os; os.abort()", "crashed"),
+        ("raise ImportError('No module named torch')", "No module named torch"),
+    ],
+)
+def test_a_broken_driver_is_survived_and_named(tmp_path, script, reason):
+    found = devices.discover(interpreter(tmp_path, script), cache=tmp_path, timeout=0.4)
+    assert [device.usable for device in found] == [False, True]
+    assert reason in found[0].reason
+    assert found[-1] == devices.CPU
+
+
+def test_an_interpreter_that_is_not_there_leaves_the_processor(tmp_path):
+    found = devices.discover(str(tmp_path / "nothing"), cache=tmp_path)
+    assert "cannot be run" in found[0].reason and found[-1] == devices.CPU
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    python = interpreter(tmp_path, "pass")
+    assert devices.discover(python, cache=tmp_path / "file") == [devices.CPU]
+
+
+def test_the_proof_is_a_product_that_must_be_exact():
+    torch = pytest.importorskip("torch")
+    assert device_probe.prove("cpu") == ""
+    to = torch.Tensor.to
+    try:
+        torch.Tensor.to = lambda self, name: to(self, "cpu") + 1e-3
+        assert "wrong" in device_probe.prove("cpu")
+    finally:
+        torch.Tensor.to = to
+
+
+def test_the_real_interpreter_answers(tmp_path):
+    found = devices.discover(cache=tmp_path)
+    assert found[-1] == devices.CPU
+    assert all(device.usable or device.reason for device in found)

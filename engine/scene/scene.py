@@ -12,6 +12,13 @@ from engine.scene import geometry, open3d, tubes
 from engine.scene.geometry import Array, BadGeometry, Placement, Triangles
 
 _SLICES = 16
+_THINNEST = 0.05  # a single point does not fill the picture
+_NEEDED = {
+    "surface": ("x", "y", "z", "colors"),
+    "mesh": ("vertices", "triangles", "colors"),
+    "line": ("positions", "colors", "radius"),
+    "points": ("positions", "colors", "radius"),
+}
 _BUILDERS: Mapping[str, Callable[[Mapping[str, Any], Placement], Triangles]] = {
     "surface": geometry.surface,
     "mesh": geometry.mesh,
@@ -55,7 +62,7 @@ class Scene:
             world unit in each triangle's plane, (T, 2, 3) float32. wires: item number -> grid lines; grid and gradients
             are empty without any.
         clouds: the points. reach: lowest and highest corner of all triangles, world, (2, 3).
-        profile: distance from the upright axis and height of what sticks out most, world, (P, 2).
+        profile: distance from the upright axis and height of what the camera must fit, world, (P, 2).
         dropped: primitives that were not finite.
     """
 
@@ -85,6 +92,8 @@ def build(items: list[Mapping[str, Any]], box: Any, aspect: Any, point: Callable
     Raises:
         BadGeometry: an item contradicts itself or has an unknown kind. Open3DMissing.
     """
+    for item in items:
+        _check(item)
     placed = geometry.placement(items, box, aspect)
     library = open3d.library()
     caster = library.t.geometry.RaycastingScene()
@@ -94,21 +103,27 @@ def build(items: list[Mapping[str, Any]], box: Any, aspect: Any, point: Callable
         point()
         if item["kind"] == "points":
             clouds.append(_cloud(number, item, placed))
-        elif item["kind"] in _BUILDERS:
+        else:
             solid = _BUILDERS[item["kind"]](item, placed)
             if len(solid.corners):
                 solids.append((number, solid))
                 caster.add_triangles(
                     library.core.Tensor(solid.positions), library.core.Tensor(solid.corners.astype(np.uint32))
                 )
-        else:
-            raise BadGeometry(item=item["kind"], reason="Known are surface, mesh, line and points.")
     wires = {
         number: Wire(float(item["wire"]["every"]), np.asarray(item["wire"]["color"], np.float32))
         for number, item in enumerate(items)
         if item.get("wire")
     }
-    return _joined(placed, caster, solids, wires, clouds)
+    return _joined(placed, caster, solids, wires, clouds, box)
+
+
+def _check(item: Mapping[str, Any]) -> None:
+    needed = _NEEDED.get(item["kind"])
+    if needed is None:
+        raise BadGeometry(item=item["kind"], reason=f"Known are {', '.join(_NEEDED)}.")
+    if missing := [name for name in needed if name not in item]:
+        raise BadGeometry(item=item["kind"], reason=f"It lacks {', '.join(missing)}.")
 
 
 def _cloud(number: int, item: Mapping[str, Any], placed: Placement) -> Cloud:
@@ -119,7 +134,12 @@ def _cloud(number: int, item: Mapping[str, Any], placed: Placement) -> Cloud:
 
 
 def _joined(
-    placed: Placement, caster: Any, solids: list[tuple[int, Triangles]], wires: Mapping[int, Wire], clouds: list[Cloud]
+    placed: Placement,
+    caster: Any,
+    solids: list[tuple[int, Triangles]],
+    wires: Mapping[int, Wire],
+    clouds: list[Cloud],
+    box: Any,
 ) -> Scene:
     counts = [len(solid.corners) for _, solid in solids]
     before = np.cumsum([0, *(len(solid.positions) for _, solid in solids)])[:-1]
@@ -137,7 +157,7 @@ def _joined(
         wires=wires,
         clouds=clouds,
         reach=_reach([solid.positions for _, solid in solids]),
-        profile=_profile([solid.positions for _, solid in solids] + [cloud.positions for cloud in clouds]),
+        profile=_profile([solid for _, solid in solids], clouds) if box is None else placed.profile,
         dropped=sum(solid.dropped for _, solid in solids),
     )
 
@@ -150,13 +170,14 @@ def _reach(positions: list[Array]) -> Array:
     )
 
 
-def _profile(positions: list[Array]) -> Array:
-    """Outline of the body that the points sweep when the scene is turned, in slices of height, (P, 2)."""
-    radius = np.concatenate([np.hypot(p[:, 0], p[:, 1]) for p in positions] or [np.zeros(1)])
-    height = np.concatenate([p[:, 2] for p in positions] or [np.zeros(1)])
-    low, high = height.min(initial=0), height.max(initial=0)
+def _profile(solids: list[Triangles], clouds: list[Cloud]) -> Array:
+    """Outline of the body that everything sweeps when the scene is turned, in slices of height, (P, 2)."""
+    parts = [(solid.positions, 0.0) for solid in solids] + [(cloud.positions, cloud.radius) for cloud in clouds]
+    radius = np.concatenate([np.zeros(1), *(np.hypot(p[:, 0], p[:, 1]) + thick for p, thick in parts)])
+    height = np.concatenate([np.zeros(1), *(p[:, 2] for p, _ in parts)])
+    low, high = height.min(), height.max()
     slices = ((height - low) / max(high - low, 1e-12) * _SLICES).astype(int).clip(0, _SLICES - 1)
-    widest = np.zeros(_SLICES)
+    widest = np.full(_SLICES, _THINNEST)
     np.maximum.at(widest, slices, radius)
     edges = np.linspace(low, high, _SLICES + 1)
     return np.concatenate([np.stack([widest, edges[:-1]], axis=1), np.stack([widest, edges[1:]], axis=1)])

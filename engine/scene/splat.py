@@ -14,7 +14,7 @@ from engine.scene.shade import lit
 from engine.scene.view import View
 
 _SMALLEST_PX = 0.75
-_LARGEST_PX = 40.0
+_LARGEST = 0.1  # sides of the picture
 
 
 def splat(cloud: Cloud, view: View, frame: Frame, fine: int, shading: str, point: Callable[[], None]) -> None:
@@ -24,7 +24,8 @@ def splat(cloud: Cloud, view: View, frame: Frame, fine: int, shading: str, point
         fine: subpixels across a pixel, for smooth rims. point: called now and then; it may raise to give up.
     """
     flat, far = view.project(cloud.positions)
-    radius = np.clip(cloud.radius * view.focal / np.maximum(far, 1e-9), _SMALLEST_PX, _LARGEST_PX)
+    limit = max(_LARGEST * min(view.width, view.height), _SMALLEST_PX)
+    radius = np.clip(cloud.radius * view.focal / np.maximum(far, 1e-9), _SMALLEST_PX, limit)
     seen = (far > 0) & np.all((flat > -radius[:, None]) & (flat < (view.width, view.height) + radius[:, None]), axis=1)
     order = np.flatnonzero(seen)
     order = order[np.argsort(-far[order])]  # of equal targets the last written stays: the nearest
@@ -58,13 +59,16 @@ def _rasterised(
     """
     reach = math.ceil(radius.max(initial=0))
     border = 2 * reach  # balls may stand out by one reach; its depth of 0 lets nothing be drawn there
-    depth: Array = np.pad(nearest, border)
+    wide = nearest.shape[1] + 2 * border
+    depth = np.zeros((nearest.shape[0] + 2 * border, wide), np.float32)
+    middle = np.s_[border : border + nearest.shape[0], border : border + nearest.shape[1]]
+    depth[middle] = nearest
     owner, height = np.full(depth.shape, -1, np.int32), np.zeros(depth.shape, np.float32)
     pixel = np.floor(centre).astype(np.intp)
     steps = np.arange(-reach, reach + 1, dtype=np.float32)
     within = (pixel - centre + 0.5).astype(np.float32) / radius[:, None].astype(np.float32)
     across, down = ((within[:, axis] + steps[:, None] / radius.astype(np.float32)) ** 2 for axis in range(2))
-    target = (pixel[:, 1] + border) * depth.shape[1] + pixel[:, 0] + border
+    target = (pixel[:, 1] + border) * wide + pixel[:, 0] + border
     far = far.astype(np.float32)
     for dy, rows in zip(range(-reach, reach + 1), down, strict=True):
         point()
@@ -73,13 +77,12 @@ def _rasterised(
             inside = np.flatnonzero(low > 0)
             rise = np.sqrt(low[inside])
             z = far[inside] - np.float32(thickness) * rise
-            place = target[inside] + (dy * depth.shape[1] + dx)
+            place = target[inside] + (dy * wide + dx)
             front = np.flatnonzero(z < depth.ravel()[place])
             place, inside = place[front], inside[front]
             depth.ravel()[place] = z[front]
             owner.ravel()[place] = inside
             height.ravel()[place] = rise[front]
-    middle = np.s_[border : owner.shape[0] - border, border : owner.shape[1] - border]
     return owner[middle], height[middle], depth[middle]
 
 

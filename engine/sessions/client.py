@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError
-from engine.sessions import command, errors
+from engine.runs.command import session_command
+from engine.sessions import errors
 from engine.sessions.call import Call, Event
-from engine.sessions.connection import Connection
+from engine.sessions.connection import Connection, Launcher
 from engine.sessions.folders import sweep
 
 IDLE_S = 300.0
@@ -28,10 +32,10 @@ class Session:
     """
 
     def __init__(
-        self, service: str, spec: dict[str, Any], inputs: dict[str, Any], launcher: command.Launcher, idle_s: float
+        self, service: str, spec: dict[str, Any], inputs: dict[str, Any], launcher: Launcher, options: dict[str, Any]
     ) -> None:
         self.service = service
-        self._opening = {"kind": "open", "service": service, "spec": spec, "inputs": inputs, "idle_s": idle_s}
+        self._opening = {"kind": "open", "service": service, "spec": spec, "inputs": inputs, **options}
         self._launcher = launcher
         self._ids = itertools.count(1)
         self._changed = threading.Condition()  # guards all below; no event is delivered while it is held
@@ -52,16 +56,23 @@ class Session:
         spec: Mapping[str, Any] | None = None,
         inputs: Mapping[str, Any] | None = None,
         *,
-        launcher: command.Launcher | None = None,
+        interpreter: str | None = None,
+        runs: Path | None = None,
         idle_s: float = IDLE_S,
+        launcher: Launcher | None = None,
     ) -> Session:
         """Start a process that builds ``service`` from JSON settings and inputs (JSON values or numeric arrays).
 
         Args:
-            launcher: builds the command line; the bundled interpreter's by default.
+            interpreter: path of another Python that serves it, with the user's packages; None for this program's own.
+            runs: the runs folder; an idle session that holds an accelerator leaves for a run queued there.
             idle_s: seconds without a call after which the process leaves until the next.
+            launcher: builds command line and environment in place of ``engine.runs.command``.
         """
-        return cls(service, dict(spec or {}), dict(inputs or {}), launcher or command.bundled, idle_s)
+        threads = max(1, (os.cpu_count() or 1) - 1)
+        usual = functools.partial(session_command, interpreter=interpreter, threads=threads)
+        options = {"idle_s": idle_s, "runs": None if runs is None else str(runs.absolute())}
+        return cls(service, dict(spec or {}), dict(inputs or {}), launcher or usual, options)
 
     def call(
         self,

@@ -6,18 +6,20 @@ import contextlib
 import logging
 import signal
 import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from engine.errors import EngineError
 from engine.runs import processes
-from engine.sessions import command
 from engine.sessions.errors import SessionAborted, SessionCrashed, SessionEnded, SessionKilled
 from engine.sessions.folders import SessionFolders
 from engine.sessions.shared import ArrayFiles
 from engine.sessions.wire import PREAMBLE, Channel
+
+Launcher = Callable[[Sequence[Path]], tuple[list[str], dict[str, str]]]  # the session's folders -> argv, environment
 
 _LAST_WORDS = 2000  # characters of the log that an error quotes
 _LEAVE_S = 1.0
@@ -34,7 +36,7 @@ class Connection:
         refusal: why its service could not be built.
     """
 
-    def __init__(self, launcher: command.Launcher) -> None:
+    def __init__(self, launcher: Launcher) -> None:
         """Start the process.
 
         Raises:
@@ -43,15 +45,12 @@ class Connection:
         self.leaving = False
         self.refusal: EngineError | None = None
         self._folders = SessionFolders()
+        arguments, environment = launcher(self._folders.arrays)
+        pipe = subprocess.PIPE
         try:
             with open(self._folders.log, "ab") as log:
                 self._process: subprocess.Popen[bytes] = subprocess.Popen(
-                    launcher(self._folders.arrays),
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    env=command.environment(),
-                    **command.DETACHED,
+                    arguments, stdin=pipe, stdout=pipe, stderr=log, env=environment, **_detached()
                 )
         except OSError:
             self._folders.remove()
@@ -116,6 +115,13 @@ class Connection:
 
     def _skip_to_preamble(self) -> bool:
         return any(line.endswith(PREAMBLE) for line in self._stdout)
+
+
+def _detached() -> dict[str, Any]:
+    """Its own session or group: a Ctrl+C for the caller is none for it, and it dies with all that it started."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    return {"start_new_session": True}
 
 
 def _tail(path: Path) -> str:

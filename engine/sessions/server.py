@@ -1,9 +1,10 @@
-"""The process of a session: ``python -P -m engine.sessions.server FOLDER...``, spoken with over stdin and stdout."""
+"""The process of a session, spoken with over stdin and stdout: one client, one service, calls in order."""
 
 from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import os
 import sys
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from engine.sessions import registry
+from engine.sessions.demand import run_waits
 from engine.sessions.errors import UnknownMethod, to_wire
 from engine.sessions.service import Interrupted, methods
 from engine.sessions.shared import ArrayFiles, remove
@@ -67,7 +69,7 @@ class Server:
         self,
         channel: Channel,
         find: Callable[[str], type[Any]],
-        yield_requested: Callable[[], bool] | None,
+        yield_requested: Callable[[Path, str], bool],
     ) -> None:
         self._channel = channel
         self._find = find
@@ -95,7 +97,10 @@ class Server:
             words = to_wire(error, opening["service"], "open", traceback.format_exc())
             self._channel.send({"kind": "refused", "error": words})
             return
-        while (request := self._next(service, opening["idle_s"])) is not None:
+        device = getattr(service, "device", "cpu")
+        yields = device != "cpu" and opening["runs"] is not None
+        demand = functools.partial(self._yield_requested, Path(opening["runs"]), device) if yields else None
+        while (request := self._next(opening["idle_s"], demand)) is not None:
             self._do(service, opening["service"], request)
 
     def _receive(self, on_end: Callable[[], None]) -> None:
@@ -133,18 +138,17 @@ class Server:
         for request in queued:
             request.answer("cancelled")
 
-    def _next(self, service: Any, idle_s: float) -> Request | None:
+    def _next(self, idle_s: float, demand: Callable[[], bool] | None) -> Request | None:
         deadline = time.monotonic() + idle_s
-        yields = self._yield_requested if getattr(service, "device", "cpu") != "cpu" else None
         with self._changed:
             self._running = None
             while not (self._queue or self._ended):
                 left = deadline - time.monotonic()
-                if left <= 0 or (yields is not None and yields()):
+                if left <= 0 or (demand is not None and demand()):
                     # what arrives from here on is not begun, and the client sends it to a fresh process
                     self._channel.send({"kind": "leaving"})
                     return None
-                self._changed.wait(left if yields is None else min(left, _YIELD_POLL_S))
+                self._changed.wait(left if demand is None else min(left, _YIELD_POLL_S))
             if self._ended:
                 return None
             self._running = self._queue.popleft()
@@ -172,13 +176,14 @@ class Server:
 def main(
     argv: Sequence[str] | None = None,
     find: Callable[[str], type[Any]] = registry.find,
-    yield_requested: Callable[[], bool] | None = None,
+    yield_requested: Callable[[Path, str], bool] = run_waits,
 ) -> NoReturn:
     """Serve the client at the other end of stdin and stdout; never returns.
 
     Args:
-        argv: the session's folders, as ``SessionFolders.arrays`` lists them.
-        find: service name -> class. yield_requested: whether a queued run needs the device that an idle service holds.
+        argv: the session's folders, as ``SessionFolders.arrays`` lists them; the program's arguments by default.
+        find: service name -> class.
+        yield_requested: (runs folder, device) -> whether a queued run there needs that device of an idle service.
     """
     folders = [Path(argument) for argument in (sys.argv[1:] if argv is None else argv)]
     source, sink = _claim_streams(folders[-1] / "log.txt")
@@ -231,7 +236,3 @@ def _tidy_log() -> None:
         kept = os.read(1, _LOG_KEPT)
         os.ftruncate(1, 0)
         os.write(1, kept)
-
-
-if __name__ == "__main__":
-    main()

@@ -12,18 +12,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def launcher(folders):
-    """Command line of a session of these fakes."""
-    return [sys.executable, "-P", __file__, *map(str, folders)]
+    """Command line and environment of a session of these fakes."""
+    return [sys.executable, "-P", __file__, *map(str, folders)], dict(os.environ)
 
 
 def noisy_launcher(folders):
     """The same, by an interpreter whose start-up prints."""
-    return [sys.executable, "-P", __file__, "--noise", *map(str, folders)]
-
-
-def queued_launcher(folders):
-    """The same, on a machine where a run waits for the device."""
-    return [sys.executable, "-P", __file__, "--run-waits", *map(str, folders)]
+    return [sys.executable, "-P", __file__, "--noise", *map(str, folders)], dict(os.environ)
 
 
 def serve():
@@ -155,9 +150,8 @@ def serve():
     arguments = sys.argv[1:]
     if arguments[0] == "--noise":
         print("Welcome to a talkative interpreter", end="")
-    run_waits = arguments[0] == "--run-waits"
     folders = [argument for argument in arguments if not argument.startswith("--")]
-    server.main(folders, {"fake": Fake, "on_device": OnDevice}.__getitem__, lambda: run_waits)
+    server.main(folders, {"fake": Fake, "on_device": OnDevice}.__getitem__, lambda runs, device: runs.name == device)
 
 
 if __name__ == "__main__":

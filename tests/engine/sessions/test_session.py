@@ -343,7 +343,7 @@ def test_an_unknown_service_and_an_impossible_spec_are_told():
 
 
 def test_an_interpreter_that_does_not_exist_is_told_each_time():
-    with opened(launcher=lambda folders: ["/no/such/python"]) as session:
+    with opened(launcher=lambda folders: (["/no/such/python"], {})) as session:
         for _ in range(2):
             with pytest.raises(errors.SessionNotStarted, match="no/such/python"):
                 session.call("echo").result(PATIENCE)
@@ -389,15 +389,16 @@ def test_calls_that_meet_the_leaving_process_are_answered_by_the_next():
             assert session.call("echo", {"i": index}).result(PATIENCE) == {"i": index}
 
 
-def test_only_a_device_holder_leaves_for_a_waiting_run():
-    with opened("on_device", launcher=fakes.queued_launcher) as session:
+def test_only_a_device_holder_leaves_for_a_waiting_run(tmp_path):
+    with opened("on_device", runs=tmp_path / "cuda:0") as session:
         pid = session.call("pid").result(PATIENCE)
         wait_for(lambda: not psutil.pid_exists(pid))
         assert session.call("pid").result(PATIENCE) != pid
-    with opened("fake", launcher=fakes.queued_launcher) as session:
-        pid = session.call("pid").result(PATIENCE)
-        time.sleep(0.8)
-        assert session.call("pid").result(PATIENCE) == pid
+    for service, runs in (("fake", "cuda:0"), ("on_device", "cuda:1"), ("on_device", None)):
+        with opened(service, runs=runs and tmp_path / runs) as session:
+            pid = session.call("pid").result(PATIENCE)
+            time.sleep(0.7)
+            assert session.call("pid").result(PATIENCE) == pid
 
 
 def test_close_fails_what_waits_and_removes_everything():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -110,29 +111,38 @@ def as_tensors(x: Any, y: Any, device: str | torch.device, dtype: torch.dtype = 
     return pair[0], pair[1]
 
 
-def check_fit(module: nn.Module, loss: LossFunction, loss_name: str, data: Dataset, device: str) -> None:
+def check_fit(
+    module: nn.Module, loss: LossFunction, loss_name: str, data: Dataset, device: str, user: UserFile | None = None
+) -> None:
     """Send two examples through the network and the loss.
 
     Raises:
-        BadForward, NotATensor, BadOutputs, BadLoss: worded for the owner of the network.
+        BadForward, NotATensor, BadOutputs, BadLoss, UserCodeFailed: worded for the owner of the network.
     """
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     x, y = as_tensors(data.x_train[:2], data.y_train[:2], device, dtype)
     was_training = module.training
     module.eval()
-    try:
-        outputs = module(x)
-    except Exception as error:
-        raise BadForward(shape=data.shape, reason=(str(error).splitlines() or [type(error).__name__])[0]) from error
-    finally:
-        module.train(was_training)
-    if not isinstance(outputs, Tensor):
-        raise NotATensor(got=type(outputs).__name__)
-    classes = len(data.classes)
-    targets = f"{classes} classes" if classes else "one number to predict"
-    fits = outputs.dim() == 2 and outputs.shape[1] >= classes if classes else outputs.numel() == prod(y.shape)
-    if loss_name != "user" and not fits:
-        raise BadOutputs(shape=tuple(outputs.shape), targets=targets)
-    value = loss(outputs, y)
+    with user.blamed("The network or its loss") if user else nullcontext():
+        try:
+            outputs = module(x)
+        except RuntimeError as error:  # what torch raises for shapes and types
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+            raise BadForward(shape=data.shape, reason=reason) from error
+        finally:
+            module.train(was_training)
+        if not isinstance(outputs, Tensor):
+            raise NotATensor(got=type(outputs).__name__)
+        _check_outputs(outputs, y, len(data.classes), loss_name)
+        value = loss(outputs, y)
     if not value.requires_grad and any(p.requires_grad for p in module.parameters()):
         raise BadLoss(got="a number that does not depend on the outputs")
+
+
+def _check_outputs(outputs: Tensor, y: Tensor, classes: int, loss_name: str) -> None:
+    if loss_name == "user":
+        return
+    fits = outputs.dim() == 2 and outputs.shape[1] >= classes if classes else outputs.numel() == prod(y.shape)
+    if not fits:
+        targets = f"{classes} classes" if classes else "one number to predict"
+        raise BadOutputs(shape=tuple(outputs.shape), targets=targets)

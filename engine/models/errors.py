@@ -74,7 +74,7 @@ class NotATensor(ModelError):
 
 class BadForward(ModelError):
     what = "The network does not take these data."
-    why = "One example has the shape {shape}; torch says: {reason}"
+    why = "One example has the shape {shape}; torch says: {reason}."
     remedy = "Fit the network's first layer to the data, or choose other data."
 
 

@@ -30,7 +30,7 @@ def describe(model: Mapping[str, Any], data: Mapping[str, Any], seed: int) -> di
         classes = len(dataset.classes)
         module = create(network, dataset.shape, classes or 1, seed, user)
         name, loss = choose_loss(classes, user)
-        check_fit(module, loss, name, dataset, "cpu")
+        check_fit(module, loss, name, dataset, "cpu", user)
         dtype = next(p.dtype for p in module.parameters() if p.is_floating_point())
         table = layers(module, as_tensors(dataset.x_train[:1], dataset.y_train[:1], "cpu", dtype)[0])
     return {

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from engine.errors import EngineError
 from engine.models.consent import require_consent
 from engine.models.errors import ModuleNotCopied, NoFactory, NotAModule, UserCodeFailed
 from engine.models.freeze import Source
@@ -79,6 +80,25 @@ class UserFile:
             raise NotAModule(function=factory, got=type(module).__name__)
         return module
 
+    @contextmanager
+    def blamed(self, what: str) -> Iterator[None]:
+        """Errors raised inside, and by code of the tree, name its line; others pass as they are.
+
+        Raises:
+            UserCodeFailed: for the former.
+        """
+        try:
+            yield
+        except (EngineError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            if any(self._is_own(frame.filename) for frame in traceback.extract_tb(error.__traceback__)):
+                raise self._failed(what, error) from error
+            raise
+
+    def _is_own(self, filename: str) -> bool:
+        return Path(filename).is_relative_to(self.source.folder)
+
     def _guarded(self, what: str, action: Callable[[], Any]) -> Any:
         """Run ``action`` with the tree's modules in place; its errors name the line in the user's file."""
         watchdog = threading.Timer(SLOW, log.warning, [WAITING, what, self.source.entry, SLOW])
@@ -105,7 +125,7 @@ class UserFile:
     def _place(self, error: BaseException) -> tuple[str, int, str]:
         """File, line and text of the innermost line of the tree in a traceback."""
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
-            if Path(frame.filename).is_relative_to(self.source.folder):
+            if self._is_own(frame.filename):
                 return (
                     Path(frame.filename).relative_to(self.source.folder).as_posix(),
                     frame.lineno or 0,

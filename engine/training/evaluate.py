@@ -45,4 +45,4 @@ def wilson_interval(successes: int, trials: int, z: float = Z95) -> tuple[float,
     p, shrink = successes / trials, z * z / trials
     centre = (p + shrink / 2) / (1 + shrink)
     half = z * math.sqrt(p * (1 - p) / trials + shrink / (4 * trials)) / (1 + shrink)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return centre - half if successes else 0.0, centre + half if successes < trials else 1.0

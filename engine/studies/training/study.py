@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,9 @@ class Train:
 
     def run(self, config: TrainConfig, run: Run) -> None:
         """Train from the newest checkpoint, or from the start."""
-        Training(config, run).run()
+        training = Training(config, run)
+        with training.user.blamed("The network") if training.user else nullcontext():
+            training.run()
 
 
 class Training:
@@ -53,7 +56,7 @@ class Training:
         self.loss_name, self.loss = choose_loss(self.classes, self.user)
         self.outputs = self.classes or 1
         self.module = create(config.model, self.data.shape, self.outputs, config.seed, self.user).to(run.device)
-        check_fit(self.module, self.loss, self.loss_name, self.data, run.device)
+        check_fit(self.module, self.loss, self.loss_name, self.data, run.device, self.user)
         dtype = next(p.dtype for p in self.module.parameters() if p.is_floating_point())
         self.train = as_tensors(self.data.x_train, self.data.y_train, run.device, dtype)
         self.test = as_tensors(self.data.x_test, self.data.y_test, run.device, dtype)

@@ -204,7 +204,7 @@ def test_torchs_fused_attention_is_off_after_loading():
     assert not torch.backends.mha.get_fastpath_enabled()
 
 
-# ------------------------------------------------------------------------------------------------------- users' networks
+# ------------------------------------------------------------------------------------------------------ users' networks
 def test_a_users_network_with_its_own_data_and_loss(write, tmp_path):
     path = write(
         {

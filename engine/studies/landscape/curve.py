@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 Form = Literal["bezier", "chain"]
 Schedule = Literal["linear", "cosine"]
 
+LEAST_PROOF = 250  # steps of a further round; in fewer even a curve far from its best hardly moves
 EVALUATION_BATCH = 4096  # examples a forward pass without a graph
 
 
@@ -92,7 +93,8 @@ class CurveSettings:
     """How bends are trained; the defaults are those of Yang et al. 2021, made longer until nothing changes.
 
     Attributes:
-        steps: updates of the first round. max_steps: of all rounds; further rounds of a third of ``steps`` follow.
+        steps: updates of the first round. max_steps: of all rounds; further rounds of a third of ``steps`` follow
+            (250 at least).
         tolerance: converged once such a round lowers neither mean nor maximum of the loss on the curve by more than
             this share (and 0.001 nats). batch_size, learning_rate, momentum: of SGD.
         weight_decay: L2 on the point of the curve, half of it times the squared norm is added to the loss.
@@ -184,8 +186,7 @@ def train_curve(
         if not now.means:
             now = trainer.measured(now)
         while now.converged is None:
-            length = settings.steps if now.round == 0 else max(1, settings.steps // 3)
-            length = min(length, max(1, settings.max_steps - now.round_start))
+            length = min(trainer.full_round(now.round), max(1, settings.max_steps - now.round_start))
             while now.step < now.round_start + length:
                 now = trainer.advance(now, length)
                 if now.step < now.round_start + length:
@@ -217,6 +218,10 @@ class _Trainer:
     def mode(self) -> AbstractContextManager[None]:
         return nullcontext() if self.module is None else batch_statistics(self.module)
 
+    def full_round(self, number: int) -> int:
+        """Steps of a round that is long enough to prove something."""
+        return self.settings.steps if number == 0 else max(self.settings.steps // 3, LEAST_PROOF)
+
     def advance(self, now: CurveTraining, length: int) -> CurveTraining:
         """Steps up to the end of the block or of the round."""
         settings, (x, y) = self.settings, self.data
@@ -232,7 +237,7 @@ class _Trainer:
         for step in range(now.step, end):
             t, chosen = self._draw(step)
             share = torch.as_tensor(curve.coefficients(t)).to(points)
-            torch.matmul(share, points, out=point)
+            torch.mv(points.T, share, out=point)
             slope.zero_()
             value = self.loss(weights, (x[chosen], y[chosen]))
             value.backward()
@@ -248,8 +253,9 @@ class _Trainer:
     def close_round(self, now: CurveTraining) -> CurveTraining:
         """Measure the curve; decide whether another round could still lower it."""
         still = torch.zeros_like(now.velocity)
+        proof = now.round > 0 and now.step - now.round_start >= self.full_round(now.round)
         now = replace(self.measured(now), round=now.round + 1, round_start=now.step, velocity=still)
-        if now.round >= 2 and self._settled(now.means) and self._settled(now.maxima):
+        if proof and self._settled(now.means) and self._settled(now.maxima):
             return replace(now, converged=True)
         return replace(now, converged=False) if now.step >= self.settings.max_steps else now
 

@@ -69,6 +69,11 @@ class _Watch(TorchDispatchMode):
             if tensor.is_floating_point():
                 self.set(tensor, [Label.fresh(size) for size in tensor.shape])
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here; saying so would load torch's compiler (1 s, and files in the temporary folder)."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         inputs = [arg for arg in _flat((*args, *(kwargs or {}).values())) if isinstance(arg, Tensor)]

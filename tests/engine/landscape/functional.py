@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +35,7 @@ def mlp(*widths: int, act: type[nn.Module] = nn.Tanh, seed: int = 0) -> nn.Seque
     """Linear layers with an activation between them."""
     torch.manual_seed(seed)
     layers: list[nn.Module] = []
-    for one, other in zip(widths, widths[1:], strict=False):
+    for one, other in pairwise(widths):
         layers += [nn.Linear(one, other), act()]
     return nn.Sequential(*layers[:-1])
 

@@ -111,6 +111,9 @@ def guard_for(frame: Frame, family: Family, components: int, mean: Array, covari
     """
     d = len(mean)
     floor = np.full(d, FLOOR * max(float(np.diagonal(covariance).mean()), 1e-300))
+    if ridge is not None:
+        # The ridge keeps covariances proper; the floor only has to stay out of its way.
+        floor = np.full(d, 1e-3 * ridge)
     if resolution is not None:
         floor = np.maximum(floor, resolution**2 / 12)
     inner = frame.matrix(np.diag(floor))

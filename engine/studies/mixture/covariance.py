@@ -16,8 +16,8 @@ from engine.studies.mixture.parameters import Array
 
 TINY = 1e-300
 # The families without closed form alternate; each alternation only ever raises the likelihood, so few are enough.
-ALTERNATIONS = 20
-AXES_ALTERNATIONS = 3
+ALTERNATIONS = 4
+AXES_ALTERNATIONS = 1
 SETTLED = 1e-9
 
 
@@ -103,13 +103,20 @@ def evv(n: Array, w: Array) -> Array:
     return volume[:, None, None, None] * w / np.maximum(scale, TINY)[..., None, None]
 
 
+def _inverse(shapes: Array) -> Array:
+    try:
+        return np.linalg.inv(shapes)
+    except np.linalg.LinAlgError:
+        return np.linalg.pinv(shapes, hermitian=True)
+
+
 def vee(n: Array, w: Array, volume: Array) -> Array:
     """S_k = v_k C, det C = 1; C and v_k in turn."""
     d = w.shape[-1]
     for _ in range(ALTERNATIONS):
         shape = (w / volume[..., None, None]).sum(axis=1)
         shape /= np.maximum(_root_determinant(shape), TINY)[:, None, None]
-        traces = np.einsum("rij,rgji->rg", np.linalg.pinv(shape, hermitian=True), w)
+        traces = (_inverse(shape)[:, None] * w).sum(axis=(-1, -2))
         fresh = np.where(n > 0, traces / (d * _each(n)), 1.0)
         settled = np.all(np.abs(fresh - volume) <= SETTLED * np.abs(fresh))
         volume = np.maximum(fresh, TINY)
@@ -134,28 +141,33 @@ def vev(n: Array, w: Array, volume: Array) -> Array:
     return _rotated(axes, vei(n, np.maximum(values, 0.0), volume))
 
 
+def _inner(w: Array, axes: Array) -> Array:
+    """diag(D' W_k D), (R, G, d)."""
+    return ((w @ axes[:, None]) * axes[:, None]).sum(axis=-2)
+
+
 def eve(n: Array, w: Array, axes: Array) -> tuple[Array, Array]:
     """S_k = v D A_k D'; also the common axes D (R, d, d)."""
     for _ in range(AXES_ALTERNATIONS):
-        inner = np.einsum("rai,rgab,rbi->rgi", axes, w, axes, optimize=True)
+        inner = _inner(w, axes)
         scale = np.maximum(_geometric_mean(inner), TINY)
         shapes = np.maximum(inner / scale[..., None], TINY) * (n > 0)[..., None] + (n <= 0)[..., None]
         axes, settled = common_axes(w, 1 / shapes, axes)
         if settled:
             break
-    inner = np.einsum("rai,rgab,rbi->rgi", axes, w, axes, optimize=True)
+    inner = _inner(w, axes)
     return _rotated(axes[:, None], evi(n, inner)), axes
 
 
 def vve(n: Array, w: Array, axes: Array) -> tuple[Array, Array]:
     """S_k = v_k D A_k D'; also the common axes D (R, d, d)."""
     for _ in range(AXES_ALTERNATIONS):
-        inner = np.einsum("rai,rgab,rbi->rgi", axes, w, axes, optimize=True)
+        inner = _inner(w, axes)
         values = np.where((n > 0)[..., None], np.maximum(vvi(n, inner), TINY), 1.0)
         axes, settled = common_axes(w, 1 / values, axes)
         if settled:
             break
-    inner = np.einsum("rai,rgab,rbi->rgi", axes, w, axes, optimize=True)
+    inner = _inner(w, axes)
     return _rotated(axes[:, None], vvi(n, inner)), axes
 
 

@@ -95,8 +95,8 @@ def expectation_maximisation(rows: Rows, params: Parameters, family: Family, gua
     chains = params.chains
     total = np.full(chains, float(rows.n)) if weights is None else np.broadcast_to(weights.sum(-1), chains)
     tolerance = max(control.tolerance, FLOAT32_NOISE) if control.dtype == np.float32 else control.tolerance
-    out = Outcome(params, *np.full((2, chains), -np.inf), np.zeros(chains, int), np.zeros(chains, bool),
-                  np.zeros(chains, int))
+    worst = np.full(chains, -np.inf)
+    out = Outcome(params, worst, worst.copy(), np.zeros(chains, int), np.zeros(chains, bool), np.zeros(chains, int))
     alive, current, last = np.arange(chains), params, np.full(chains, -np.inf)
     for step in range(control.max_iterations + 1):
         mine = weights if weights is None or weights.ndim == 1 else weights[alive]
@@ -106,7 +106,9 @@ def expectation_maximisation(rows: Rows, params: Parameters, family: Family, gua
             objective = objective + guard.prior.log_density(family, current)
         if observe is not None:
             observe(Iteration(step, alive, current, moments.log_likelihood, objective))
-        still = np.abs(objective - last) < tolerance * total[alive]
+        change = objective - last
+        # In float32 an objective that falls has reached the noise.
+        still = (change if control.dtype == np.float32 else np.abs(change)) < tolerance * total[alive]
         stop = still | (step == control.max_iterations)
         _record(out, alive[stop], current.take(stop), moments.log_likelihood[stop], objective[stop], step, still[stop])
         if stop.all():
@@ -138,7 +140,9 @@ def _reseed(rows: Rows, params: Parameters, moments: Moments, family: Family, gu
     # Row weights count as shares of the rows, so that rescaling them changes nothing.
     counts = moments.n * (rows.n / np.maximum(moments.n.sum(axis=1, keepdims=True), 1e-300))
     small = params.active & (counts < min(need, rows.n / (2 * params.components)))
-    for position in np.flatnonzero(small.any(axis=1)):
+    if not small.any():
+        return params
+    for position in map(int, np.flatnonzero(small.any(axis=1))):
         chain = alive[position]
         component = int(np.argmin(np.where(params.active[position], moments.n[position], np.inf)))
         if reseeds[chain] >= MAX_RESEEDS and params.active[position].sum() > 1:

@@ -32,7 +32,7 @@ class EscapeRules:
 
     chains: int = 40
     keep: int = 5
-    shaken: int = 5
+    shaken: int = 10
     settle: int = 20
     patience: int = 2
     rounds: int = 12

@@ -68,8 +68,9 @@ class Task:
     """A table made ready for fits of one family: coordinates, rows in them, guard.
 
     Attributes:
-        scaled: (n, d) rows after the scaling asked for. frame: from the user's units to fit coordinates. rows: in those.
-        guard: of the fit. total: sum of row weights. thin: whether there are fewer than 5 rows per parameter.
+        scaled: (n, d) rows after the scaling asked for. frame: from the user's units to fit coordinates.
+        rows: in fit coordinates. guard: of the fit. total: sum of row weights.
+        thin: whether there are fewer than 5 rows per parameter.
     """
 
     scaled: Array
@@ -101,8 +102,8 @@ class Fit:
         log_likelihood: of ``mixture``, nats, all rows, in the user's units.
         best: its position among the chains. family, components: what was asked for.
         degrees: free parameters of the components that remain. n: rows. prior: whether a prior was used.
-        starts: (R,) start numbers, -1 for solutions found by resampling. kinds: (R,) names. log_likelihoods, objectives: (R,) in the user's units; objectives
-            include the log prior. iterations, reseeds: (R,). converged, finished, spurious: (R,) bool; unfinished
+        starts: (R,) start numbers, -1 for solutions found by resampling. kinds: (R,) names.
+        log_likelihoods, objectives: (R,) in the user's units; objectives include the log prior. iterations, reseeds: (R,). converged, finished, spurious: (R,) bool; unfinished
             starts left the race. agreed: whether the race ended because the first wave agreed.
         params, frame: all solutions in fit coordinates and the way back; see ``solution``.
     """

@@ -185,7 +185,7 @@ class CholeskyKernel:
 
     def gather(self, z: Real, phi: Real) -> NDArray[np.float64]:
         """(G * R, d * d + d + 1)."""
-        c, d = phi.shape
+        d = phi.shape[1]
         out = np.empty((len(z), d * d + d + 1))
         out[:, d * d : -1] = z @ phi
         out[:, -1] = z.sum(1)
@@ -197,4 +197,5 @@ class CholeskyKernel:
         """N, M1, M2 (R, G, d, d)."""
         r, g, d = shape
         sums = _chain_major(sums, r, g)
-        return sums[..., -1], sums[..., d * d : -1], sums[..., : d * d].reshape(r, g, d, d)
+        second = sums[..., : d * d].reshape(r, g, d, d)
+        return sums[..., -1], sums[..., d * d : -1], (second + second.swapaxes(-1, -2)) / 2

@@ -19,8 +19,7 @@ def scatter(moments: Moments, means: Array) -> Array:
     """sum_i z_i (x_i - mean)(x_i - mean)' of each component, from raw moments; ``means`` are the sample means."""
     if moments.second.ndim == 3:
         return np.maximum(moments.second - moments.n[..., None] * means**2, 0.0)
-    w = moments.second - moments.n[..., None, None] * (means[..., :, None] * means[..., None, :])
-    return (w + w.swapaxes(-1, -2)) / 2
+    return moments.second - (moments.n[..., None] * means)[..., :, None] * means[..., None, :]
 
 
 def maximise(family: Family, moments: Moments, guard: Guard, *, previous: Parameters | None = None,

@@ -9,6 +9,8 @@ import numpy as np
 from engine.studies.mixture.parameters import Array
 from engine.studies.mixture.prior import Prior
 
+LOOP_FROM = 16
+
 
 @dataclass(frozen=True)
 class Guard:
@@ -34,7 +36,7 @@ def keep_above(covariances: Array, floor: Array) -> tuple[Array, Array, Array]:
     """Raise covariances to S >= F; returns them, their inverses and log-determinants (R, G).
 
     The eigenvalues of F^-1/2 S F^-1/2 are clipped at 1, which is the constrained maximum for a scatter. Since
-    1 / lambda_min <= tr(S^-1 F), the decomposition is done only where that trace exceeds 1.
+    1 / lambda_min <= tr(S^-1 F), nothing is to do where that trace is below 1, nor where S - F has a Cholesky factor.
 
     Args:
         covariances: (R, G, d, d) with floor (d, d), or (R, G, d) with floor (d,).
@@ -42,21 +44,47 @@ def keep_above(covariances: Array, floor: Array) -> tuple[Array, Array, Array]:
     if covariances.ndim == 3:
         raised = np.maximum(np.nan_to_num(covariances, nan=0.0), floor)
         return raised, 1 / raised, np.log(raised).sum(-1)
-    try:
-        factor = np.linalg.cholesky(covariances)
-        inverse = np.linalg.inv(factor)
-        precision = inverse.swapaxes(-1, -2) @ inverse
-        low = ~(np.einsum("rgij,ij->rg", precision, floor) <= 1)
-        if not low.any():
-            return covariances, precision, 2 * np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(-1)
-    except np.linalg.LinAlgError:
-        low = np.ones(covariances.shape[:2], bool)
+    precision, logs = inverses(covariances)
+    low = ~(np.einsum("rgij,ij->rg", precision, floor) <= 1)
+    if low.any():
+        low[low] = np.isnan(inverses(covariances[low] - floor)[1])
+    if not low.any():
+        return covariances, precision, logs
     raised = covariances.copy()
     raised[low] = _clip(covariances[low], floor)
-    factor = np.linalg.cholesky(raised)
-    inverse = np.linalg.inv(factor)
-    precision = inverse.swapaxes(-1, -2) @ inverse
-    return raised, precision, 2 * np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(-1)
+    precision[low], logs[low] = inverses(raised[low])
+    return raised, precision, logs
+
+
+def inverses(matrices: Array) -> tuple[Array, Array]:
+    """Inverses and log-determinants of symmetric matrices (..., d, d); nan where one is not positive definite.
+
+    LAPACK's Cholesky inverse matrix by matrix from dimension 16 on, where its saving exceeds the cost of the loop; it
+    also tells which matrix fails, where the batched factorisation gives up on all.
+    """
+    d = matrices.shape[-1]
+    if d < LOOP_FROM:
+        try:
+            factor = np.linalg.cholesky(matrices)
+            inverse = np.linalg.inv(factor)
+            return (inverse.swapaxes(-1, -2) @ inverse,
+                    2 * np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(-1))
+        except np.linalg.LinAlgError:
+            pass
+    from scipy.linalg.lapack import dpotrf, dpotri
+
+    flat = np.ascontiguousarray(matrices, dtype=np.float64).reshape(-1, d, d)
+    out, logs = np.full(flat.shape, np.nan), np.full(len(flat), np.nan)
+    for index, matrix in enumerate(flat):
+        # LAPACK reads columns: the transpose of a C-ordered symmetric matrix is handed over without a copy.
+        factor, failed = dpotrf(matrix.T, lower=1, clean=0)
+        if failed:
+            continue
+        logs[index] = 2 * np.log(np.diagonal(factor)).sum()
+        out[index] = dpotri(factor, lower=1, overwrite_c=1)[0].T
+    rows, columns = np.tril_indices(d, -1)
+    out[:, rows, columns] = out[:, columns, rows]
+    return out.reshape(matrices.shape), logs.reshape(matrices.shape[:-2])
 
 
 def _clip(matrices: Array, floor: Array) -> Array:

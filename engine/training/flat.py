@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.data.dataset import Array
 from engine.errors import EngineError
 
 
@@ -53,16 +54,17 @@ class FlatParameters:
         self._lengths = torch.tensor(self.lengths, device=self.vector.device)
         self._host = np.empty(len(self.vector)) if self.vector.device.type == "cpu" else None
 
-    def squared_change(self, old: Tensor) -> Tensor:
-        """Squared Euclidean distance from ``old`` (P,), by layer: (L,) float64 on the parameters' device."""
+    def squared_change(self, old: Tensor) -> Array | Tensor:
+        """Squared Euclidean distance from ``old`` (P,), by layer: (L,) float64, a tensor off the CPU."""
         if self._host is None or self.vector.dtype == torch.bfloat16:
-            change = self.vector.double() - old.double()
-            return torch.segment_reduce(change.square_(), "sum", lengths=self._lengths)
+            squares = (self.vector.double() - old.double()).square_()
+            sums = torch.segment_reduce(squares, "sum", lengths=self._lengths)
+            return sums.numpy() if self._host is not None else sums
         with np.errstate(invalid="ignore", over="ignore"):  # a divergence is told by whoever looks at the record
             # A third of the time of torch's way.
             np.subtract(self.vector.numpy(), old.numpy(), out=self._host, dtype=np.float64)
             np.multiply(self._host, self._host, out=self._host)
-        return torch.from_numpy(np.add.reduceat(self._host, self._starts))
+        return np.add.reduceat(self._host, self._starts)
 
 
 def layers_of(sizes: Mapping[str, int]) -> tuple[tuple[str, ...], tuple[int, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from engine.data.dataset import Array
 
+Rows = Array | Tensor  # numpy on the host, tensors elsewhere
 SNAPSHOT_BYTES = 256 * 2**20
 
 
@@ -25,29 +27,32 @@ class EpochRecord:
     def __init__(self, first: int, steps: int, layers: tuple[str, ...], device: torch.device) -> None:
         self.first, self.layers = first, layers
         self.diverged: int | None = None
-        self._check = device.type == "cpu"  # elsewhere each look at a value would wait for the device
+        self._host = device.type == "cpu"  # elsewhere each look at a value would wait for the device
         self._count = 0
         self._rates = np.empty(steps)
-        self._loss = torch.empty(steps, dtype=torch.float64, device=device)
-        self._steps = torch.empty((steps, len(layers)), dtype=torch.float64, device=device)
-        self._away = torch.empty_like(self._steps)
 
-    def add(self, i: int, loss: Tensor, rate: float, step_squared: Tensor, away_squared: Tensor) -> None:
+        def empty(*shape: int) -> Any:
+            return np.empty(shape) if self._host else torch.empty(shape, dtype=torch.float64, device=device)
+
+        self._loss, self._steps, self._away = empty(steps), empty(steps, len(layers)), empty(steps, len(layers))
+
+    def add(self, i: int, loss: Tensor, rate: float, step_squared: Rows, away_squared: Rows) -> None:
         """Row ``i``: the batch's loss, the rate, squared lengths (L,) of the step and of the way from the start."""
         self._rates[i] = rate
-        self._loss[i] = loss
+        self._loss[i] = loss.item() if self._host else loss
         self._steps[i] = step_squared
         self._away[i] = away_squared
         self._count = i + 1
 
     def diverged_at(self, i: int) -> bool:
         """Whether step ``i`` is known to have gone wrong; off the CPU this is found when the epoch closes."""
-        return self._check and not bool(torch.isfinite(self._loss[i]) & torch.isfinite(self._steps[i]).all())
+        return self._host and not (isfinite(self._loss[i]) and isfinite(self._steps[i].sum()))
 
     def close(self) -> EpochRecord:
         """Bring the numbers to the host and take roots."""
         n = self._count
-        loss, steps, away = (t[:n].cpu().numpy() for t in (self._loss, self._steps, self._away))
+        columns = (column[:n] for column in (self._loss, self._steps, self._away))
+        loss, steps, away = columns if self._host else (column.cpu().numpy() for column in columns)
         bad = np.flatnonzero(~(np.isfinite(loss) & np.isfinite(steps).all(axis=1)))
         if len(bad):
             self.diverged = self.first + int(bad[0])

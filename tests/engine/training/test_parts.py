@@ -114,8 +114,18 @@ def test_changes_by_layer_in_float64(dtype):
     change = (flat.vector.double() - old.double()).numpy()
     by_hand = [np.sum(change[a:b] ** 2) for a, b in ((0, 16), (16, 24), (24, 34))]
     squares = flat.squared_change(old)
-    assert squares.dtype == torch.float64
-    np.testing.assert_allclose(squares.numpy(), by_hand, rtol=1e-13)
+    assert squares.dtype == np.float64
+    np.testing.assert_allclose(squares, by_hand, rtol=1e-13)
+
+
+def test_the_way_of_accelerators_gives_the_same():
+    flat = FlatParameters(two_layers())
+    old = flat.vector + torch.randn(34, generator=torch.Generator().manual_seed(2))
+    on_host = flat.squared_change(old)
+    flat._host = None
+    elsewhere = flat.squared_change(old)
+    assert isinstance(elsewhere, torch.Tensor)
+    np.testing.assert_allclose(elsewhere.numpy(), on_host, rtol=1e-13)
 
 
 def test_tiny_steps_survive_in_float64():
@@ -145,7 +155,7 @@ def test_layers_join_the_parameters_of_a_module():
 def test_records_take_roots_and_end_before_the_first_bad_step():
     record = EpochRecord(10, 5, ("a", "b"), torch.device("cpu"))
     for i in range(4):
-        squares = torch.tensor([9.0, 16.0], dtype=torch.float64)
+        squares = np.array([9.0, 16.0])
         record.add(i, torch.tensor(float("nan") if i == 3 else float(i)), 0.1, squares, 4 * squares)
         assert record.diverged_at(i) == (i == 3)
     record.close()
@@ -157,7 +167,7 @@ def test_records_take_roots_and_end_before_the_first_bad_step():
 
 def test_an_infinite_step_is_a_divergence_too():
     record = EpochRecord(0, 2, ("a",), torch.device("cpu"))
-    record.add(0, torch.tensor(1.0), 0.1, torch.tensor([float("inf")]), torch.tensor([1.0]))
+    record.add(0, torch.tensor(1.0), 0.1, np.array([np.inf]), np.array([1.0]))
     assert record.diverged_at(0) and record.close().diverged == 0
 
 
@@ -198,7 +208,7 @@ def test_trajectories_join_epochs_and_survive_a_checkpoint():
     for first in (0, 2):
         record = EpochRecord(first, 2, ("a",), torch.device("cpu"))
         for i in range(2):
-            record.add(i, torch.tensor(first + i), 0.1, torch.tensor([1.0]), torch.tensor([4.0]))
+            record.add(i, torch.tensor(first + i), 0.1, np.array([1.0]), np.array([4.0]))
         trajectory.add(record.close())
     later = TrajectoryRecord(("a",))
     later.restore(trajectory.columns())

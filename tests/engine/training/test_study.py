@@ -97,7 +97,7 @@ def test_final_measures_equal_those_of_the_loaded_model(small):
     assert values["accuracy_gap"] == values["train_accuracy"] - values["test_accuracy"]
     assert values["parameters"] == 4 * 6 + 6 + 6 * 3 + 3 and values["updates"] == 48
     value, (low, high), n = small.scalars["test_accuracy"]
-    assert low < value < high and n == 30 and values["train_accuracy"] > 90
+    assert low < value <= high and n == 30 and values["train_accuracy"] > 90
     assert small.progressed[-1][:2] == (6, 6) and small.warnings == []
 
 

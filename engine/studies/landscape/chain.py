@@ -12,6 +12,7 @@ Measured against a loop over points on a CPU, three things save time at equal ac
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -249,7 +250,12 @@ def chain_forward(
     if not columns or not all(isinstance(link, Affine | Pointwise | Normalisation) for link in columns):
         return None
     chain = ChainForward(weights, links[:fixed], links[fixed:affine], columns, module.bytes_each, tick)
-    return chain if _agree(chain, module, inputs[:CHECKED]) else None
+    for blocked in [True, False] if chain.blocked else [False]:
+        chain.blocked = blocked
+        with suppress(RuntimeError):  # oneDNN knows not all settings of all layers
+            if _agree(chain, module, inputs[:CHECKED]):
+                return chain
+    return None
 
 
 def _trains(link: Link, weights: Weights) -> bool:

@@ -62,9 +62,9 @@ class Forward(Protocol):
 
 
 def example_blocks(total: int, bytes_each: int, cache: int) -> list[slice]:
-    """0 ... total cut into equal blocks of which one result fills about ``cache`` bytes."""
-    fitting = max(FEWEST, cache // max(1, bytes_each))
-    count = max(1, -(-total // fitting))
+    """0 ... total cut into equal blocks of which one result fills about ``cache`` bytes; one block for 0 bytes each."""
+    fitting = cache // bytes_each if bytes_each else total
+    count = max(1, min(-(-total // max(1, fitting)), total // FEWEST))
     ends = [total * i // count for i in range(count + 1)]
     return [slice(a, b) for a, b in pairwise(ends)]
 
@@ -134,7 +134,7 @@ class BatchedForward:
                 outputs = self._outputs(coordinates[start : start + count], inputs)
             except torch.OutOfMemoryError:
                 torch.cuda.empty_cache()
-                self.most, self.failed = count // 2, count < 4
+                self.most, self.failed = count // 2, count <= 2
                 continue
             except RuntimeError:  # the network does what vmap cannot follow
                 self.failed = True

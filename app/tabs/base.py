@@ -30,8 +30,11 @@ class TabView(QWidget):
     """A tab. Subclasses build their widgets in __init__ and override what applies to them.
 
     Signals:
-        headline: the line beside the title, telling what is shown.
-        failed: an EngineError for the message bar.
+        headline: the line beside the title changed.
+        failed: an EngineError for the notices.
+
+    Attributes:
+        headline_text: what is shown, in a line.
     """
 
     headline = Signal(str)
@@ -40,6 +43,19 @@ class TabView(QWidget):
     def __init__(self, services: Services) -> None:
         super().__init__()
         self.services = services
+        self.headline_text = ""
+
+    def set_headline(self, text: str) -> None:
+        """Say in a line what is shown."""
+        if text != self.headline_text:
+            self.headline_text = text
+            self.headline.emit(text)
+
+    def shown(self) -> None:
+        """The tab has come to the front of a painted window: time for sessions and the like."""
+
+    def set_engine_missing(self, reason: str) -> None:
+        """Nothing can be computed on this machine, for this reason; "" when something can."""
 
     def pages(self) -> Sequence[str]:
         """Names of the tab's pages."""
@@ -75,7 +91,7 @@ class TabView(QWidget):
         return ""
 
     def report(self, error: EngineError) -> None:
-        """Show an error in the window's message bar."""
+        """Show an error in the window's notices."""
         self.failed.emit(error)
 
     def close_tab(self) -> None:

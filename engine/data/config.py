@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -39,6 +39,7 @@ class DataOptions(Spec):
         "Fraction of the training examples that is used. Fewer examples are a lighter load on the network.",
         gt=0,
         le=1,
+        advanced=True,
         axis=True,
     )
     label_noise: float = field(
@@ -47,6 +48,7 @@ class DataOptions(Spec):
         "Fraction of the training labels replaced by a wrong class, drawn uniformly from the others.",
         ge=0,
         le=1,
+        advanced=True,
         axis=True,
     )
     standardise: Standardise = field(
@@ -66,6 +68,7 @@ class DataOptions(Spec):
 class BuiltinData(DataOptions):
     """A dataset that works offline at once."""
 
+    title: ClassVar[str] = "Built in"
     source: Literal["builtin"] = "builtin"
     name: BuiltinName = field(
         "digits",
@@ -87,6 +90,7 @@ class BuiltinData(DataOptions):
         "How many examples a generator makes; real datasets keep their size.",
         ge=20,
         le=1_000_000,
+        advanced=True,
     )
     noise: float = field(
         0.2,
@@ -101,6 +105,7 @@ class BuiltinData(DataOptions):
 class FileData(DataOptions):
     """A user's own file or folder."""
 
+    title: ClassVar[str] = "A file of your own"
     source: Literal["file"] = "file"
     path: str = field(
         ..., "File or folder", "NPZ, CSV, TSV, IDX, or a folder with one subfolder of images a class.", min_length=1
@@ -167,6 +172,7 @@ class FileData(DataOptions):
 class ModelFileData(DataOptions):
     """The data that the user's model file makes itself in ``data()``."""
 
+    title: ClassVar[str] = "The model file's data()"
     source: Literal["model"] = "model"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -28,17 +28,21 @@ class ModelOptions(Spec):
 class Mlp(ModelOptions):
     """A fully connected network on the flattened input."""
 
+    title: ClassVar[str] = "Fully connected (MLP)"
     builder: Literal["mlp"] = "mlp"
     widths: tuple[Size, ...] = field(
         (64,), "Hidden widths", "Units of each hidden layer; none makes a linear model.", max_length=64, axis=True
     )
-    activation: Activation = field("relu", "Activation", "The nonlinearity between layers.", labels=ACTIVATIONS)
-    batch_norm: bool = field(False, "Batch normalisation", "Normalise each hidden layer over the batch.")
+    activation: Activation = field(
+        "relu", "Activation", "The nonlinearity between layers.", labels=ACTIVATIONS, advanced=True
+    )
+    batch_norm: bool = field(False, "Batch normalisation", "Normalise each hidden layer over the batch.", advanced=True)
 
 
 class Cnn(ModelOptions):
     """Convolutions with pooling, then one hidden layer, after LeNet-5 (LeCun et al. 1998)."""
 
+    title: ClassVar[str] = "Convolutional (CNN)"
     builder: Literal["cnn"] = "cnn"
     channels: tuple[Size, ...] = field(
         (6, 16),
@@ -52,8 +56,12 @@ class Cnn(ModelOptions):
     hidden: int = field(
         64, "Hidden units", "Units of the layer between the convolutions and the classes.", ge=1, le=65_536
     )
-    activation: Activation = field("relu", "Activation", "The nonlinearity between layers.", labels=ACTIVATIONS)
-    batch_norm: bool = field(False, "Batch normalisation", "Normalise each convolution's channels over the batch.")
+    activation: Activation = field(
+        "relu", "Activation", "The nonlinearity between layers.", labels=ACTIVATIONS, advanced=True
+    )
+    batch_norm: bool = field(
+        False, "Batch normalisation", "Normalise each convolution's channels over the batch.", advanced=True
+    )
 
     @field_validator("kernel")
     @classmethod
@@ -66,17 +74,21 @@ class Cnn(ModelOptions):
 class Resnet(ModelOptions):
     """A residual network for small images: three stages of basic blocks (He et al. 2016, section 4.2)."""
 
+    title: ClassVar[str] = "Residual (ResNet)"
     builder: Literal["resnet"] = "resnet"
     width: int = field(
         16, "Width", "Channels of the first stage; the next have two and four times as many.", ge=1, le=1024, axis=True
     )
     blocks: int = field(3, "Blocks", "Residual blocks of each stage; 3 makes ResNet-20.", ge=1, le=50)
-    batch_norm: bool = field(True, "Batch normalisation", "Normalise after each convolution, as in the paper.")
+    batch_norm: bool = field(
+        True, "Batch normalisation", "Normalise after each convolution, as in the paper.", advanced=True
+    )
 
 
 class Transformer(ModelOptions):
     """A small pre-norm Transformer encoder on patches, with mean pooling (after Dosovitskiy et al. 2021)."""
 
+    title: ClassVar[str] = "Transformer"
     builder: Literal["transformer"] = "transformer"
     dim: int = field(
         32, "Dimension", "Length of each token's vector; a multiple of the heads.", ge=1, le=4096, axis=True
@@ -101,6 +113,7 @@ class Transformer(ModelOptions):
 class UserModel(ModelOptions):
     """A Python file of the user's with ``build()``, and if wanted ``data()`` and ``loss(outputs, targets)``."""
 
+    title: ClassVar[str] = "A file of your own"
     builder: Literal["user"] = "user"
     path: str = field(
         ..., "Model file", "A .py file with a function build() that returns a torch.nn.Module.", min_length=1
@@ -127,6 +140,7 @@ ModelConfig = Annotated[Mlp | Cnn | Resnet | Transformer | UserModel, Field(disc
 class StudyModel(Spec):
     """A network of one of the studies, such as a recurrent one; its study publishes it, forms do not offer it."""
 
+    title: ClassVar[str] = "Of another study"
     builder: Literal["study"] = "study"
     factory: str = field(
         ..., "Factory", "module:function that makes it.", pattern=r"^engine\.studies\.[a-z_.]+:[a-z_]+$"

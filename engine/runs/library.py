@@ -19,6 +19,7 @@ from engine.runs import archive, control, folder, state
 from engine.runs.dispatch import dispatch, refresh
 from engine.runs.executors.base import Executor
 from engine.runs.executors.local import LocalExecutor
+from engine.runs.failures import in_words
 from engine.runs.reader import RunReader
 from engine.runs.store import Row, Store
 from engine.studies.contract import PipelineConfig, TaskConfig
@@ -92,7 +93,10 @@ def default_root() -> Path:
 
 
 class Runs:
-    """The runs in one folder. Methods raise NoSuchRun for an unknown id, ReadOnly for runs of a newer program.
+    """The runs in one folder.
+
+    Methods raise NoSuchRun for an unknown id, ReadOnly for runs of a newer program, and DiskFull or NotWritable
+    (engine.runs.failures) when the disk is.
 
     Any number of processes may have one on the same folder. Calls that change something, and ``list``, belong to one
     thread at a time; ``reader``, ``artifacts`` and ``used_by`` may be called from others meanwhile.
@@ -117,6 +121,7 @@ class Runs:
         self.executor.close()
         self._store.close()
 
+    @in_words()
     def create(
         self, config: TaskConfig, *, name: str = "", tags: Iterable[str] = (), project: str = "",
         after: Iterable[str] = (), device: str = "auto", interpreter: str | Path | None = None,
@@ -130,7 +135,7 @@ class Runs:
             files: name -> file or folder, copied to the run's ``inputs/``.
 
         Raises:
-            NoSuchRun: ``after`` or a reference names no run here. OSError: the disk is full.
+            NoSuchRun: also when ``after`` or a reference names no run here.
         """
         upstream = [*after, *(ref.run for ref in config.inputs().values())]
         for id in upstream:
@@ -161,6 +166,7 @@ class Runs:
             ids[stage] = self.create(_linked(config, stage, task, ids), **options)
         return ids
 
+    @in_words()
     def dispatch(self) -> Sequence[str]:
         """Start what can start and end what is overdue; cheap, call it about once a second. Returns the ids started."""
         return dispatch(self._store, self.executor)
@@ -171,6 +177,7 @@ class Runs:
         refresh(self._store, id)
         self.dispatch()
 
+    @in_words()
     def stop(self, id: str, *, grace: float = control.STOP_GRACE) -> None:
         """Ask a run to stop at its next point; it can be resumed. One that waits leaves the queue."""
         path = self._writable(id)
@@ -178,6 +185,7 @@ class Runs:
             self.executor.stop(path, grace=grace)
             refresh(self._store, id)
 
+    @in_words()
     def cancel(self, id: str) -> None:
         """End a run now; what it published and checkpointed stays. The next one gets its slot."""
         path = self._writable(id)
@@ -186,6 +194,7 @@ class Runs:
             self.dispatch()
             refresh(self._store, id)
 
+    @in_words()
     def resume(self, id: str) -> None:
         """Put a stopped, failed or lost run back in the queue; it goes on from its last checkpoint.
 
@@ -201,6 +210,7 @@ class Runs:
             self._store.release(id)
             refresh(self._store, id)
 
+    @in_words()
     def delete(self, id: str) -> None:
         """Move a run to the trash.
 
@@ -219,6 +229,7 @@ class Runs:
             self._store.forget(id)
         self._readers.pop(id, None)
 
+    @in_words()
     def restore(self, id: str) -> None:
         """Bring a run back from the trash."""
         if Path(id).name != id or not folder.is_run(self.root / TRASH / id):
@@ -242,11 +253,13 @@ class Runs:
         """Replace the notes of a run."""
         self._change_meta(id, notes=notes)
 
+    @in_words()
     def _change_meta(self, id: str, **changes: Any) -> None:
         path = self._writable(id)
         folder.write_meta(path, folder.meta(path).model_copy(update=changes))
         self._store.put(path)
 
+    @in_words()
     def list(self) -> Sequence[Summary]:
         """All runs, newest first; those that are not over are looked at, the others come from the index."""
         return [self._summary(row) for row in self._store.rows()]
@@ -291,14 +304,17 @@ class Runs:
         """Ids of the runs that build on a run."""
         return self._store.used_by(id)
 
+    @in_words()
     def reindex(self) -> int:
         """Rebuild the index from the folders; returns the number of runs."""
         return self._store.reindex()
 
+    @in_words()
     def export(self, id: str, file: Path) -> None:
         """Copy a run with all it holds into a zip file."""
         archive.export(self._folder(id), Path(file))
 
+    @in_words()
     def import_(self, source: Path) -> str:
         """Copy a run from a zip file or a folder into this runs folder; it is marked as imported. Returns its id.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.artifacts.refs import ArtifactRef
+from engine.runs.events import Warned
 from engine.runs.reader import RunReader
 from engine.studies import catalogue
 from engine.studies.contract import Measure
@@ -48,18 +49,6 @@ class Number:
     n: int | None = None
 
 
-@dataclass(frozen=True)
-class Spot:
-    """What the session found where the cursor stands: position, loss, accuracy, indices of the worst examples."""
-
-    alpha: float
-    beta: float
-    loss: float
-    accuracy: float | None
-    worst: tuple[int, ...] = ()
-    worst_losses: tuple[float, ...] = ()
-
-
 @dataclass
 class LandscapeModel:
     """Everything the view shows.
@@ -67,26 +56,25 @@ class LandscapeModel:
     Attributes:
         config: what the setup form says. runs: stage -> id of the run shown.
         plane, line: newest versions read. curves: measure id -> (n, 2) of epoch and value.
-        field: which field of the plane is shown. log: whether as log10. spot: what the cursor found.
+        field: which field of the plane is shown. log: whether as log10. cursor: where the cursor stands.
     """
 
-    config: LandscapeConfig = field(default_factory=lambda: preset("quick"))
-    runs: dict[str, str] = field(default_factory=dict)
-    readers: dict[str, RunReader] = field(default_factory=dict)
+    config: LandscapeConfig = dataclasses.field(default_factory=lambda: preset("quick"))
+    runs: dict[str, str] = dataclasses.field(default_factory=dict)
+    readers: dict[str, RunReader] = dataclasses.field(default_factory=dict)
     plane: Plane | None = None
     line: Any = None
-    curves: dict[str, Array] = field(default_factory=dict)
+    curves: dict[str, Array] = dataclasses.field(default_factory=dict)
     field: str = "train_loss"
     log: bool = True
     cursor: tuple[float, float] = (0.0, 0.0)
-    spot: Spot | None = None
-    _versions: dict[str, int] = field(default_factory=dict)
+    _versions: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def show(self, runs: Mapping[str, str]) -> None:
         """Show these runs (stage -> id) from now on; everything read of the old ones is dropped."""
         self.runs = dict(runs)
         self.readers, self.curves, self._versions = {}, {}, {}
-        self.plane = self.line = self.spot = None
+        self.plane = self.line = None
         self.cursor = (0.0, 0.0)
 
     def read(self, stage: str, reader: RunReader) -> set[str]:
@@ -130,17 +118,29 @@ class LandscapeModel:
         return [found[id] for id in NUMBERS if id in found]
 
     @property
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[Warned]:
         """What the shown runs said about their numbers."""
-        return [text for reader in self.readers.values() for text in reader.warnings]
+        return [warned for reader in self.readers.values() for warned in reader.warnings]
 
-    @property
-    def model_ref(self) -> ArtifactRef | None:
-        """The network at the centre."""
-        for stage in ("train", "surface"):
-            if stage in self.readers and (ref := self.readers[stage].artifacts.get("model")):
-                return ref
-        return self.config.surface.model if self.config.surface else None
+    def subject(self) -> list[str]:
+        """Network and data of the shown runs, in words; empty before any run."""
+        for reader in self.readers.values():
+            for published in reversed(reader.versions.get("model", [])):
+                facts = published.describe
+                return [str(facts[key]) for key in ("network", "data") if key in facts]
+        return []
+
+    def cursor_spec(self) -> dict[str, Any] | None:
+        """What the session "landscape.cursor" needs of the shown plane; None while there is none."""
+        reader = self.readers.get("surface")
+        if reader is None or reader.started is None or "directions" not in reader.artifacts:
+            return None
+        directions = reader.artifacts["directions"].model_copy(update={"run": reader.id})
+        return {
+            "model": reader.started.inputs["model"].model_dump(),
+            "directions": directions.model_dump(),
+            "examples": reader.config.get("examples", 0),
+        }
 
     def picture(self) -> tuple[Array, Array, Array] | None:
         """(alpha, beta, field) to draw, on the finest complete lattice; None before the first ring."""

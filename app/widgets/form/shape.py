@@ -71,8 +71,10 @@ class FieldSpec:
 
 
 def fields(model: type[BaseModel]) -> list[FieldSpec]:
-    """All fields of a config class, in order; the key of a discriminated union is left out by ``members``."""
-    return [_field(name, info) for name, info in model.model_fields.items()]
+    """All fields of a config class: its own in order, then those that it inherits, such as the seed."""
+    own = [name for name in model.__annotations__ if name in model.model_fields]
+    names = own + [name for name in model.model_fields if name not in own]
+    return [_field(name, model.model_fields[name]) for name in names]
 
 
 def _field(name: str, info: FieldInfo) -> FieldSpec:

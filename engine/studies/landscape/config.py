@@ -23,7 +23,11 @@ class _View(TaskConfig):
 
     model: MODEL | None = input_field("Model", "The trained network at the centre of the picture.")  # type: ignore[valid-type]
     examples: int = field(
-        0, "Examples", "At most this many training (and as many test) examples enter the loss; 0 takes all.", ge=0, advanced=True
+        0,
+        "Examples",
+        "At most this many training (and as many test) examples enter the loss; 0 takes all.",
+        ge=0,
+        advanced=True,
     )
     test: bool = field(True, "Test loss too", "Evaluate the test set at every point as well.", advanced=True)
     batch_norm: Literal["keep", "refit"] = field(
@@ -132,6 +136,7 @@ class LandscapeConfig(PipelineConfig):
     @classmethod
     def presets(cls) -> Mapping[str, PipelineConfig]:
         stages: dict[str, dict[str, Any]] = {
-            name: {"train": preset, "surface": SurfaceConfig.presets()[name]} for name, preset in TrainConfig.presets().items()
+            name: {"train": preset, "surface": SurfaceConfig.presets()[name]}
+            for name, preset in TrainConfig.presets().items()
         }
         return {name: cls(**values) for name, values in stages.items()}

@@ -19,7 +19,11 @@ def estimate(points: int, examples: int, test: bool, refit: bool, made_by: TaskC
         points: evaluations of the whole data. examples: limit for each split, 0 for none. made_by: config of the run
             that trains the model, None when unknown.
     """
-    if not isinstance(made_by, TrainConfig) or not isinstance(made_by.data, BuiltinData) or isinstance(made_by.model, UserModel):
+    if (
+        not isinstance(made_by, TrainConfig)
+        or not isinstance(made_by.data, BuiltinData)
+        or isinstance(made_by.model, UserModel)
+    ):
         return Cost()
     total, shape, outputs = SIZES[made_by.data.name]
     total = total or made_by.data.samples
@@ -29,4 +33,6 @@ def estimate(points: int, examples: int, test: bool, refit: bool, made_by: TaskC
     layers, work, parameters = network_size(made_by.model, shape, outputs)
     slow = OVER.get(type(made_by.model), 1.0) * (2.0 if refit else 1.0)
     point = used * work / RATE * slow + layers * FORWARD * LAYER[made_by.model.builder]
-    return Cost(seconds=START + points * point, bytes=BASE_BYTES + int(64 * parameters + 8 * used * work / max(1, layers)))
+    return Cost(
+        seconds=START + points * point, bytes=BASE_BYTES + int(64 * parameters + 8 * used * work / max(1, layers))
+    )

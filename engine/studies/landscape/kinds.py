@@ -89,7 +89,13 @@ class PlaneKind:
     schema_version = 1
 
     def write(self, value: Plane, folder: Path) -> None:
-        arrays = {"alpha": value.alpha, "beta": value.beta, "known": value.known, "rows": value.rows, "columns": value.columns}
+        arrays = {
+            "alpha": value.alpha,
+            "beta": value.beta,
+            "known": value.known,
+            "rows": value.rows,
+            "columns": value.columns,
+        }
         _save(folder, {**arrays, **{f"field_{name}": array for name, array in value.fields.items()}})
         if value.path is not None:
             _save(folder, {f"path_{name}": array for name, array in asdict(value.path).items()})
@@ -97,9 +103,11 @@ class PlaneKind:
 
     def read(self, folder: Path) -> Plane:
         facts = _read_json(folder / "plane.json")
-        path = Path2D(*(_load(folder, f"path_{name}") for name in ("steps", "points", "distance", "loss"))) if (
-            folder / "path_points.npy"
-        ).exists() else None
+        path = (
+            Path2D(*(_load(folder, f"path_{name}") for name in ("steps", "points", "distance", "loss")))
+            if (folder / "path_points.npy").exists()
+            else None
+        )
         return Plane(
             **{name: _load(folder, name) for name in ("alpha", "beta", "known", "rows", "columns")},
             fields={name: _load(folder, f"field_{name}") for name in FIELDS if (folder / f"field_{name}.npy").exists()},

@@ -121,7 +121,10 @@ def _through_models(weights: Tensor, others: list[Tensor]) -> Span:
     low, high = plane.positions.min(axis=0), plane.positions.max(axis=0)
     centre, reach = (low + high) / 2, float((high - low).max()) / 2 * MARGIN * 1.2
     shift = torch.as_tensor(centre).to(plane.directions) @ plane.directions
-    marks = {name: ((x - centre[0]) / reach, (y - centre[1]) / reach) for name, (x, y) in zip("123", plane.positions, strict=True)}
+    marks = {
+        name: ((x - centre[0]) / reach, (y - centre[1]) / reach)
+        for name, (x, y) in zip("123", plane.positions, strict=True)
+    }
     return Span(
         weights + shift, plane.directions * reach, centred=False,
         marks={f"model {name}": (float(x), float(y)) for name, (x, y) in marks.items()},
@@ -136,4 +139,10 @@ def _same_length(other: Tensor, weights: Tensor, role: str) -> None:
 
 def _facts(layout: Layout, weights: Tensor, directions: Tensor, name: str, seed: int) -> dict[str, Any]:
     report = describe(layout, weights, directions)
-    return {"directions": name, "seed": seed, "norms": report.norms, "cosines": report.cosines, "weights_norm": report.weights_norm}
+    return {
+        "directions": name,
+        "seed": seed,
+        "norms": report.norms,
+        "cosines": report.cosines,
+        "weights_norm": report.weights_norm,
+    }

@@ -51,7 +51,9 @@ class Setting:
         self.config, self.run = config, run
         self.model: LoadedModel = load(run.input(config.model), run.device)
         limit = config.examples or None
-        self.splits = {name: self.model.batch(name, limit) for name in (("train", "test") if config.test else ("train",))}
+        self.splits = {
+            name: self.model.batch(name, limit) for name in (("train", "test") if config.test else ("train",))
+        }
         weights = read_weights(self.model.module)
         if len(weights) < SMALL:
             torch.set_num_threads(1)
@@ -65,7 +67,13 @@ class Setting:
         loss = None if self.model.loss_name == "cross_entropy" else self.model.loss_from_outputs
         refit = self.splits["train"][0] if self.config.batch_norm == "refit" else None
         return LossSurface(
-            self.model.module, span.directions, self.splits, origin=span.origin, loss=loss, refit=refit, tick=self.run.point
+            self.model.module,
+            span.directions,
+            self.splits,
+            origin=span.origin,
+            loss=loss,
+            refit=refit,
+            tick=self.run.point,
         )
 
     def weights_of(self, ref: Any) -> torch.Tensor:
@@ -83,7 +91,13 @@ class Setting:
         data = self.model.artifact.identity or {}
         counts = {name: len(x) for name, (x, _) in self.splits.items()}
         config = self.config
-        return {**span.settings, "radius": config.radius, "examples": counts, "data": data.get("name", ""), "loss": self.model.loss_name}
+        return {
+            **span.settings,
+            "radius": config.radius,
+            "examples": counts,
+            "data": data.get("name", ""),
+            "loss": self.model.loss_name,
+        }
 
 
 class Surface:
@@ -94,7 +108,9 @@ class Surface:
     def estimate(self, config: SurfaceConfig, upstream: Mapping[str, TaskConfig] | None = None) -> Cost:
         """From the network and data of the run that makes the model, where these are built in."""
         points = config.resolution**2 + (PATH_POINTS if config.trajectory else 0)
-        return cost.estimate(points, config.examples, config.test, config.batch_norm == "refit", (upstream or {}).get("model"))
+        return cost.estimate(
+            points, config.examples, config.test, config.batch_norm == "refit", (upstream or {}).get("model")
+        )
 
     def run(self, config: SurfaceConfig, run: Run) -> None:
         """Fill the lattice from coarse to fine; a version of the plane is published after each stage."""
@@ -110,7 +126,9 @@ class Drawing:
         self.snapshots = self.steps = None
         if config.trajectory is not None:
             path = run.input(config.trajectory)["snapshots"]
-            chosen = np.unique(np.linspace(0, len(path["steps"]) - 1, min(PATH_POINTS, len(path["steps"]))).round().astype(int))
+            chosen = np.unique(
+                np.linspace(0, len(path["steps"]) - 1, min(PATH_POINTS, len(path["steps"]))).round().astype(int)
+            )
             self.snapshots, self.steps = path["weights"], np.asarray(path["steps"])[chosen]
             self.chosen = chosen
         others = [self.setting.weights_of(ref) for ref in (config.second, config.third) if ref is not None]
@@ -131,7 +149,11 @@ class Drawing:
             label = f"{len(stage.lines)} × {len(stage.lines)}"
             pieces += [Piece(label, block) for block in blocks[:-1]] + [Piece(label, blocks[-1], closes=stage)]
             if stage.index == 1 or (stage.index == 0 and len(stage.lines) == self.config.resolution):
-                pieces += [Piece("path", part, path=True) for part in np.array_split(np.arange(len(self.path_loss)), 6) if len(part)]
+                pieces += [
+                    Piece("path", part, path=True)
+                    for part in np.array_split(np.arange(len(self.path_loss)), 6)
+                    if len(part)
+                ]
         return pieces
 
     def run_all(self) -> None:
@@ -145,7 +167,9 @@ class Drawing:
             if self.span.explained is not None:
                 self.task.measure("explained_variance", self.span.explained)
             if self.projection is not None:
-                self.task.measure("path_residual", float(self.projection.residual.max() / max(self.projection.distance.max(), 1e-300)))
+                self.task.measure(
+                    "path_residual", float(self.projection.residual.max() / max(self.projection.distance.max(), 1e-300))
+                )
         plan = self.plan()
         total = sum(len(piece.points) for piece in plan)
         done = int(self.known.sum() + np.isfinite(self.path_loss).sum())
@@ -156,7 +180,9 @@ class Drawing:
             done += len(piece.points)
             self.task.progress(done, total, piece.label)
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                self.task.checkpoint({"fields": self.fields, "known": self.known, "path_loss": self.path_loss, "lines": self.lines})
+                self.task.checkpoint(
+                    {"fields": self.fields, "known": self.known, "path_loss": self.path_loss, "lines": self.lines}
+                )
                 saved = time.monotonic()
         self.tell(complete=True)
 
@@ -180,7 +206,9 @@ class Drawing:
         loss = self.fields["train_loss"][self.known]
         finite = loss[np.isfinite(loss)]
         if self.span.centred:
-            self.task.measure("plane_loss_centre", float(self.fields["train_loss"][len(self.axis) // 2, len(self.axis) // 2]))
+            self.task.measure(
+                "plane_loss_centre", float(self.fields["train_loss"][len(self.axis) // 2, len(self.axis) // 2])
+            )
         if len(finite):
             self.task.measure("plane_loss_min", float(finite.min()))
             self.task.measure("plane_loss_max", float(finite.max()))
@@ -210,7 +238,9 @@ class Through:
 
     def estimate(self, config: LineConfig, upstream: Mapping[str, TaskConfig] | None = None) -> Cost:
         """As for a plane."""
-        return cost.estimate(config.resolution, config.examples, config.test, config.batch_norm == "refit", (upstream or {}).get("model"))
+        return cost.estimate(
+            config.resolution, config.examples, config.test, config.batch_norm == "refit", (upstream or {}).get("model")
+        )
 
     def run(self, config: LineConfig, run: Run) -> None:
         """Evaluate the line block by block."""

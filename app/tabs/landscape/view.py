@@ -1,0 +1,334 @@
+"""The Landscape tab: settings at the left, pictures in the middle, numbers at the right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from app.shell.text import live, tr
+from app.shell.theme import SPACE_2, SPACE_3, theme
+from app.tabs.base import Services, TabView
+from app.tabs.landscape import TAB
+from app.tabs.landscape.cards import TITLES, PlaneCards
+from app.tabs.landscape.model import TASKS, LandscapeModel, preset
+from app.tabs.landscape.own_code import ask_consent
+from app.tabs.landscape.preview import Preview
+from app.tabs.landscape.spot import SpotPanel
+from app.tabs.setup import SetupPanel
+from app.widgets.card import Card
+from app.widgets.empty import EmptyState
+from app.widgets.grid import CardGrid
+from app.widgets.numbers import Number, NumbersPanel
+from app.widgets.rail import PageBar
+from app.widgets.session_link import SessionLink
+from engine.data.config import FileData, ModelFileData
+from engine.errors import EngineError
+from engine.models.config import UserModel
+from engine.studies.landscape.config import LandscapeConfig
+
+NUMBERS_WIDTH = 264
+SIMPLE = (
+    "train.model",
+    "train.data",
+    "train.epochs",
+    "surface.directions",
+    "surface.resolution",
+    "surface.radius",
+    "line",
+)
+PAGES = (("plane", "Plane"), ("network", "Network"))
+
+
+class LandscapeView(TabView):
+    """The tab."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self.model = LandscapeModel()
+        self.setup = SetupPanel(LandscapeConfig, SIMPLE, services.runs.artifacts, check=self._check)
+        self.setup.run.connect(self.start)
+        self.setup.changed.connect(self._changed)
+        self.grid = CardGrid(narrow=500)
+        self.cards = PlaneCards(self.grid, self.model)
+        self.cards.moved.connect(self._move)
+        self.preview = Preview()
+        self.numbers = NumbersPanel()
+        self.spot = SpotPanel()
+        self.empty = EmptyState(TAB.title, TAB.summary, TAB.icon)
+        self.empty.example.connect(self.example)
+        self.cursor = SessionLink(parent=self)
+        self.cursor.done.connect(self._spotted)
+        self.cursor.failed.connect(lambda _method, error: self.report(error))
+        self.inspector = SessionLink("models.preview", parent=self)
+        self.inspector.done.connect(lambda _method, facts: self.preview.show_facts(facts))
+        self.inspector.failed.connect(lambda _method, error: self.network.show_empty("{error}", error=str(error)))
+        self._build()
+        live(self._say)
+
+    # Building --------------------------------------------------------------------------------------------------------
+    def _build(self) -> None:
+        self.page_bar = PageBar(list(PAGES))
+        self.page_bar.chosen.connect(self.show_page)
+        self.field = QComboBox()
+        self.field.activated.connect(self._choose_field)
+        self.log = QCheckBox()
+        self.log.setChecked(True)
+        self.log.toggled.connect(self._choose_log)
+        bar = QHBoxLayout()
+        bar.addWidget(self.page_bar, 1)
+        bar.addWidget(self.field)
+        bar.addWidget(self.log)
+        self.network = Card(
+            "Network", "layers, outputs for one example, parameters", "The layers of the chosen network appear here."
+        )
+        self.network.set_body(self.preview)
+        page = CardGrid(columns=1)
+        page.add(self.network)
+        self.pages_stack = QStackedWidget()
+        for widget in (self.grid, page):
+            self.pages_stack.addWidget(widget)
+        filled = QWidget()
+        column = QVBoxLayout(filled)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE_2)
+        column.addLayout(bar)
+        column.addWidget(self.pages_stack, 1)
+        self.middle = QStackedWidget()
+        self.middle.addWidget(self.empty)
+        self.middle.addWidget(filled)
+        right = QVBoxLayout()
+        right.setSpacing(SPACE_3 - 2)
+        right.addWidget(self.numbers, 1)
+        right.addWidget(self.spot)
+        self.right = QWidget()
+        self.right.setLayout(right)
+        right.setContentsMargins(0, 0, 0, 0)
+        self.right.setFixedWidth(theme().px(NUMBERS_WIDTH))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SPACE_3 - 2)
+        for widget, stretch in ((self.setup, 0), (self.middle, 1), (self.right, 0)):
+            row.addWidget(widget, stretch)
+
+    def _say(self) -> None:
+        self.log.setText(tr("log₁₀"))
+        self.log.setToolTip(tr("Show losses on a logarithmic scale"))
+        self.field.setAccessibleName(tr("Field of the plane"))
+        self.field.setToolTip(tr("What the plane shows"))
+        self._list_fields()
+
+    # The contract of tabs --------------------------------------------------------------------------------------------
+    def pages(self) -> Sequence[str]:
+        """Plane and Network."""
+        return [key for key, _ in PAGES]
+
+    def show_page(self, name: str) -> None:
+        """Bring a page to the front."""
+        self.middle.setCurrentIndex(1)
+        self.page_bar.set_current(name)
+        self.pages_stack.setCurrentIndex(self.pages().index(name))
+        if name == "network":
+            self._inspect()
+
+    def run(self) -> None:
+        """As the Run button."""
+        self.setup.press()
+
+    def example(self, name: str = "quick") -> None:
+        """Run the preset as it is."""
+        self.setup.form.set_value(preset(name))
+        self.start(preset(name))
+
+    def start(self, config: LandscapeConfig) -> None:
+        """Create and start the runs; code of the user's is shown first."""
+        own = config.train.model if config.train else None
+        if isinstance(own, UserModel):
+            try:
+                ask_consent(
+                    Path(own.path).expanduser(), self, lambda source: self._start(_confirmed(config, source.sha256))
+                )
+            except EngineError as error:
+                self.report(error)
+            return
+        self._start(config)
+
+    def _start(self, config: LandscapeConfig) -> None:
+        self.model.config = config
+        self.cards.show_waiting()
+        self.show_page("plane")
+        self.services.runs.start(config, self.show_runs)
+
+    def shown_runs(self) -> Sequence[str]:
+        """The runs of all stages."""
+        return list(self.model.runs.values())
+
+    def open_run(self, run: str) -> bool:
+        """Show a run of the list, with the training that it builds on."""
+        reader = self.services.runs.watch(run).reader
+        stage = TASKS.get(reader.task)
+        if stage is None:
+            return False
+        stages = {stage: run}
+        model = (reader.config.get("model") or {}) if stage != "train" else {}
+        if model.get("run"):
+            stages = {"train": model["run"], **stages}
+        self.show_runs(stages)
+        self.show_page("plane")
+        return True
+
+    def open_files(self, paths: Sequence[Path]) -> bool:
+        """A model file becomes the network, a table or archive the data."""
+        config, path = self.model.config, paths[0]
+        train = config.train or preset("quick").train
+        assert train is not None
+        if path.suffix == ".py":
+            ask = lambda source: self._take(path, source.sha256)  # noqa: E731
+            try:
+                ask_consent(path, self, ask)
+            except EngineError as error:
+                self.report(error)
+            return True
+        data = FileData(path=str(path))
+        self.setup.form.set_value(config.model_copy(update={"train": train.model_copy(update={"data": data})}))
+        return True
+
+    def _take(self, path: Path, sha256: str) -> None:
+        config = self.model.config
+        train = config.train or preset("quick").train
+        assert train is not None
+        update: dict[str, Any] = {"model": UserModel(path=str(path), sha256=sha256)}
+        if "def data(" in path.read_text(encoding="utf-8", errors="replace"):
+            update["data"] = ModelFileData()
+        self.setup.form.set_value(config.model_copy(update={"train": train.model_copy(update=update)}))
+        self.show_page("network")
+
+    def python(self) -> str:
+        """The engine calls that repeat the setup."""
+        return self.model.python()
+
+    def shown(self) -> None:
+        """Begin to estimate."""
+        self.setup.ask_estimate()
+
+    def set_engine_missing(self, reason: str) -> None:
+        """Run is off, and says why."""
+        self.setup.set_missing(reason)
+        self.empty.button.setEnabled(not reason)
+        self.empty.button.setToolTip(reason)
+
+    def close_tab(self) -> None:
+        """End the sessions."""
+        self.setup.close_panel()
+        self.cards.scene.close_session()
+        self.cursor.close()
+        self.inspector.close()
+
+    # Runs ------------------------------------------------------------------------------------------------------------
+    def show_runs(self, stages: Mapping[str, str]) -> None:
+        """Show these runs (stage -> id) and follow them."""
+        for run in self.model.runs.values():
+            self.services.runs.unwatch(run)
+        self.model.show(stages)
+        self.cards.show_waiting()
+        self.spot.show_spot(None)
+        self.cursor.close()
+        for stage, run in stages.items():
+            watch = self.services.runs.watch(run)
+            watch.changed.connect(lambda stage=stage, run=run: self._read(stage, run))
+            self._read(stage, run)
+
+    def _read(self, stage: str, run: str) -> None:
+        if self.model.runs.get(stage) != run:
+            return
+        reader = self.services.runs.watch(run).reader
+        changed = self.model.read(stage, reader)
+        if "curves" in changed:
+            self.cards.show_training()
+        if "plane" in changed:
+            self._list_fields()
+            self.cards.show_plane()
+            self._open_cursor()
+        numbers = [Number(n.measure, n.value, n.interval, n.n) for n in self.model.numbers]
+        self.numbers.set_numbers(numbers)
+        self.numbers.set_callout("\n".join(tr(w.template, **w.params) for w in self.model.warnings))
+        self._headline()
+        if reader.state == "failed" and reader.error is not None:
+            self.cards.plane_card.show_empty("{error}", error=str(reader.error))
+
+    def _headline(self) -> None:
+        words = [tr(self.model.state)] if self.model.state else []
+        run = next(reversed(self.model.runs.values()), "")
+        self.set_headline("   ·   ".join([*self.model.subject(), run, *words]))
+
+    # Cursor ----------------------------------------------------------------------------------------------------------
+    def _open_cursor(self) -> None:
+        spec = self.model.cursor_spec()
+        if spec is not None and not self.cursor.is_open():
+            self.cursor.open("landscape.cursor", {"root": str(self.services.root), **spec})
+            self._move(*self.model.cursor)
+
+    def _move(self, alpha: float, beta: float) -> None:
+        self.model.cursor = (alpha, beta)
+        self.cards.heat.set_cursor(alpha, beta)
+        self.cards.show_slices()
+        if self.cursor.is_open():
+            split = "test" if self.model.field.startswith("test") else "train"
+            self.cursor.call("point", {"place": [alpha, beta], "split": split}, key="cursor")
+
+    def _spotted(self, _method: str, spot: dict[str, Any]) -> None:
+        self.spot.show_spot(spot)
+
+    # Choices ---------------------------------------------------------------------------------------------------------
+    def _list_fields(self) -> None:
+        names = self.model.fields() or ["train_loss"]
+        self.field.clear()
+        for name in names:
+            self.field.addItem(tr(TITLES[name][0]), name)
+        self.field.setCurrentIndex(max(0, self.field.findData(self.model.field)))
+
+    def _choose_field(self, _index: int) -> None:
+        self.model.field = self.field.currentData()
+        self.log.setEnabled(self.model.field.endswith("loss"))
+        self.cards.show_plane()
+        self._move(*self.model.cursor)
+
+    def _choose_log(self, on: bool) -> None:
+        self.model.log = on
+        self.cards.show_plane()
+
+    def _changed(self) -> None:
+        if self.setup.form.state()[0]:
+            self.model.config = self.setup.form.value()
+            if self.pages_stack.currentIndex() == 1:
+                self._inspect()
+
+    def _inspect(self) -> None:
+        train = self.model.config.train
+        if train is None:
+            self.network.show_empty("The network of the chosen run is used as it is.")
+            return
+        self.network.show_body()
+        params = {
+            "model": train.model.model_dump(mode="json"),
+            "data": train.data.model_dump(mode="json"),
+            "seed": train.seed,
+        }
+        self.inspector.call("layers", params, key="layers")
+
+    def _check(self, config: LandscapeConfig) -> str:
+        if config.surface is None and config.line is None and config.train is None:
+            return tr("Nothing is switched on.")
+        looks = [part for part in (config.surface, config.line) if part is not None]
+        if config.train is None and any(part.model is None for part in looks):
+            return tr("Without training, a model is needed: choose one, or switch training on.")
+        return ""
+
+
+def _confirmed(config: LandscapeConfig, sha256: str) -> LandscapeConfig:
+    """The config with the hash of the code that the user has agreed to."""
+    assert config.train is not None
+    model = config.train.model.model_copy(update={"sha256": sha256})
+    return config.model_copy(update={"train": config.train.model_copy(update={"model": model})})

@@ -27,6 +27,7 @@ class Loop:
 
     Attributes:
         step: steps made so far. total: steps planned. flat: the parameters as a vector. snapshots: thinned weights.
+        record: of the epoch that runs or ran last, None before the first.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Loop:
         self.first_moment = torch.zeros_like(self.start)
         self.second_moment = torch.zeros_like(self.start) if optimiser.method == "adam" else None
         self.step, self.total = 0, epochs * steps_per_epoch(len(x), batch_size)
+        self.record: EpochRecord | None = None
         self.snapshots = Snapshots(snapshots, self.total, len(self.start))
         self.snapshots.offer(0, self.flat.vector)
 
@@ -67,7 +69,7 @@ class Loop:
         """
         torch.manual_seed(derive(self.seed, "dropout", index))  # a network's own randomness, alike after a resume
         plan = batches(len(self.x), self.batch_size, self.seed, index, self.replacement)
-        record = EpochRecord(self.step, len(plan), self.flat.layers, self.x.device)
+        self.record = record = EpochRecord(self.step, len(plan), self.flat.layers, self.x.device)
         self.module.train()
         before = self.flat.vector.clone()
         backup = [value.clone() for value in self._values()]

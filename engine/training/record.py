@@ -13,22 +13,30 @@ from torch import Tensor
 from engine.data.dataset import Array
 
 Rows = Array | Tensor  # numpy on the host, tensors elsewhere
-SNAPSHOT_BYTES = 256 * 2**20
+COLUMNS = ("loss", "learning_rate", "step_norm", "displacement", "layer_step_norm", "layer_displacement")
+SNAPSHOT_BYTES = 64 * 2**20
 
 
 class EpochRecord:
     """Float64 records of one epoch's steps, kept on the device until ``close``.
 
     Attributes (after close; n steps made, L layers):
-        first: number of the first step, from 0. loss, learning_rate, step_norm, displacement: (n,) float64.
+        first: number of the first step, from 0. count: rows filled so far.
+        loss, learning_rate, step_norm, displacement: (n,) float64.
         layer_step_norm, layer_displacement: (n, L) float64. diverged: the step whose loss was not finite, or None.
     """
 
     def __init__(self, first: int, steps: int, layers: tuple[str, ...], device: torch.device) -> None:
         self.first, self.layers = first, layers
+        self.loss: Array
+        self.learning_rate: Array
+        self.step_norm: Array
+        self.displacement: Array
+        self.layer_step_norm: Array
+        self.layer_displacement: Array
         self.diverged: int | None = None
         self._host = device.type == "cpu"  # elsewhere each look at a value would wait for the device
-        self._count = 0
+        self.count = 0
         self._rates = np.empty(steps)
 
         def empty(*shape: int) -> Any:
@@ -42,7 +50,7 @@ class EpochRecord:
         self._loss[i] = loss.item() if self._host else loss
         self._steps[i] = step_squared
         self._away[i] = away_squared
-        self._count = i + 1
+        self.count = i + 1
 
     def diverged_at(self, i: int) -> bool:
         """Whether step ``i`` is known to have gone wrong; off the CPU this is found when the epoch closes."""
@@ -50,22 +58,25 @@ class EpochRecord:
 
     def close(self) -> EpochRecord:
         """Bring the numbers to the host and take roots."""
-        n = self._count
-        columns = (column[:n] for column in (self._loss, self._steps, self._away))
-        loss, steps, away = columns if self._host else (column.cpu().numpy() for column in columns)
-        bad = np.flatnonzero(~(np.isfinite(loss) & np.isfinite(steps).all(axis=1)))
-        if len(bad):
-            self.diverged = self.first + int(bad[0])
-            n = int(bad[0])
-        self.loss, self.learning_rate = loss[:n].copy(), self._rates[:n].copy()
-        self.layer_step_norm, self.layer_displacement = np.sqrt(steps[:n]), np.sqrt(away[:n])
-        self.step_norm, self.displacement = np.sqrt(steps[:n].sum(axis=1)), np.sqrt(away[:n].sum(axis=1))
+        for name, column in self.part(0).items():
+            setattr(self, name, column)
+        if len(self.loss) < self.count:
+            self.diverged = self.first + len(self.loss)
         return self
 
+    def part(self, start: int) -> dict[str, Array]:
+        """The columns of ``columns`` from row ``start`` on, as far as they are filled and all is finite."""
+        rows = (column[start : self.count] for column in (self._loss, self._steps, self._away))
+        loss, steps, away = rows if self._host else (row.cpu().numpy() for row in rows)
+        bad = np.flatnonzero(~(np.isfinite(loss) & np.isfinite(steps).all(axis=1)))
+        n = int(bad[0]) if len(bad) else len(loss)
+        loss, steps, away = loss[:n].copy(), steps[:n], away[:n]
+        lengths = (np.sqrt(steps.sum(axis=1)), np.sqrt(away.sum(axis=1)), np.sqrt(steps), np.sqrt(away))
+        return dict(zip(COLUMNS, (loss, self._rates[start : start + n].copy(), *lengths), strict=True))
+
     def columns(self) -> dict[str, Array]:
-        """Name -> array, one row a step."""
-        names = ("loss", "learning_rate", "step_norm", "displacement", "layer_step_norm", "layer_displacement")
-        return {name: getattr(self, name) for name in names}
+        """Name -> array, one row a step; after ``close``."""
+        return {name: getattr(self, name) for name in COLUMNS}
 
 
 class Snapshots:

@@ -21,10 +21,12 @@ from engine.studies.training.cost import estimate
 from engine.training.batches import epochs_for
 from engine.training.evaluate import evaluate, wilson_interval
 from engine.training.loop import Loop
-from engine.training.record import EpochRecord, TrajectoryRecord
+from engine.training.record import TrajectoryRecord
 
 CHECKPOINT_SECONDS = 3.0
 POINT_SECONDS = 0.05
+STEPS_SECONDS = 0.25
+SAVING = 19  # times as much work as saving
 SMALL = 100_000  # parameters
 UNTRAINED = 0.98  # of the loss of guessing, ln C
 
@@ -76,7 +78,9 @@ class Training:
             torch.set_num_threads(1)  # more only slow small networks down
         self.record = TrajectoryRecord(self.loop.flat.layers)
         self.summary: dict[str, float] = {}
-        self._due = self._checkpointed = time.monotonic()
+        self._measured = 0  # steps that are in the series
+        self._point_due = self._steps_due = now = time.monotonic()
+        self._checkpoint_due = now + CHECKPOINT_SECONDS
 
     def run(self) -> None:
         """All epochs that are still to do; then what is left for good."""
@@ -85,6 +89,7 @@ class Training:
             self.loop.restore(state["loop"])
             self.record.restore(state["record"])
             self.summary = dict(state["summary"])
+            self._measured = self.loop.step
         else:
             for template, values in self.data.notes:
                 self.task.warn(template, **values)
@@ -95,14 +100,13 @@ class Training:
         for unit in self.task.units([f"epoch {i + 1}" for i in range(self.epochs)]):
             if not self.epoch(unit.index):
                 break
-            self.task.progress(unit.index + 1, self.epochs, "")
         self.finish()
 
     def epoch(self, index: int) -> bool:
         """Train one epoch, measure and publish what is due; False if the training diverged."""
         record = self.loop.epoch(index, self.tick)
         self.record.add(record)
-        self.measure(record)
+        self.measure_steps()
         if record.diverged is not None:
             self.task.warn(
                 "The training diverged at step {step}: its loss or its weights are not finite. What is kept is the "
@@ -115,24 +119,39 @@ class Training:
             self.evaluate()
         if due(index + 1, self.config.versions + 1, self.epochs) and index + 1 < self.epochs:
             self.publish()
-        if time.monotonic() - self._checkpointed > CHECKPOINT_SECONDS:
-            state = {"loop": self.loop.state(), "record": self.record.columns(), "summary": finite(self.summary)}
-            self.task.checkpoint(state)
-            self._checkpointed = time.monotonic()
+        if time.monotonic() >= self._checkpoint_due:
+            self.checkpoint()
         return True
 
-    def tick(self, step: int = 0) -> None:
-        """Let Stop take effect, not oftener than needed."""
-        if time.monotonic() >= self._due:
-            self.task.point()
-            self._due = time.monotonic() + POINT_SECONDS
+    def checkpoint(self) -> None:
+        """Save all that resume needs; again after a while that makes the saving a twentieth of the time."""
+        begun = time.monotonic()
+        state = {"loop": self.loop.state(), "record": self.record.columns(), "summary": finite(self.summary)}
+        self.task.checkpoint(state)
+        now = time.monotonic()
+        self._checkpoint_due = now + max(CHECKPOINT_SECONDS, SAVING * (now - begun))
 
-    def measure(self, record: EpochRecord) -> None:
-        """Append an epoch's steps to their series."""
-        steps = record.first + 1 + np.arange(len(record.loss))
-        columns = {"minibatch_loss": record.loss, "learning_rate": record.learning_rate}
-        for name, values in {**columns, "step_norm": record.step_norm, "displacement": record.displacement}.items():
-            self.task.measure(name, values, step=steps)
+    def tick(self, step: int = 0) -> None:
+        """Let Stop take effect and say how far it is, not oftener than needed."""
+        now = time.monotonic()
+        if now >= self._point_due:
+            self.task.point()
+            self._point_due = now + POINT_SECONDS
+        if now >= self._steps_due:
+            self.measure_steps()
+
+    def measure_steps(self) -> None:
+        """Append the steps since the last call to their series."""
+        record = self.loop.record
+        if record is not None and record.first + record.count > self._measured:
+            part = record.part(self._measured - record.first)
+            steps = self._measured + 1 + np.arange(len(part["loss"]))
+            for name in ("step_norm", "displacement", "learning_rate"):
+                self.task.measure(name, part[name], step=steps)
+            self.task.measure("minibatch_loss", part["loss"], step=steps)
+            self._measured += len(steps)
+            self.task.progress(self._measured, self.loop.total)
+        self._steps_due = time.monotonic() + STEPS_SECONDS
 
     def evaluate(self) -> None:
         """Loss and accuracy on all examples, at the current step."""

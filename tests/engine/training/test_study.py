@@ -98,7 +98,7 @@ def test_final_measures_equal_those_of_the_loaded_model(small):
     assert values["parameters"] == 4 * 6 + 6 + 6 * 3 + 3 and values["updates"] == 48
     value, (low, high), n = small.scalars["test_accuracy"]
     assert low < value <= high and n == 30 and values["train_accuracy"] > 90
-    assert small.progressed[-1][:2] == (6, 6) and small.warnings == []
+    assert small.progressed[-1][:2] == (48, 48) and small.warnings == []
 
 
 def test_equal_seeds_give_equal_bits_and_others_do_not(small, tmp_path):
@@ -118,8 +118,10 @@ RESUMED = [
 @pytest.mark.parametrize("config", RESUMED, ids=["sgd", "adam", "transformer"])
 @pytest.mark.parametrize("checkpoint_every", [0.0, 1e9])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(config, checkpoint_every, tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.studies.training.study.POINT_SECONDS", 0.0)
+    for name in ("POINT_SECONDS", "STEPS_SECONDS"):
+        monkeypatch.setattr(f"engine.studies.training.study.{name}", 0.0)
     monkeypatch.setattr("engine.studies.training.study.CHECKPOINT_SECONDS", checkpoint_every)
+    monkeypatch.setattr("engine.studies.training.study.SAVING", 0 if checkpoint_every == 0 else 19)
     whole = train(config, tmp_path)
     run = FakeRun(tmp_path, config.seed, stop_after=7)
     stops = 0
@@ -179,6 +181,15 @@ def test_a_number_to_predict(tmp_path):
     run = train(config, tmp_path)
     assert "test_accuracy" not in run.scalars and run.scalars["train_loss"][0] < 0.9
     assert "standardised" in run.warnings[0][0] and load(run.last("model")).loss_name == "mse"
+
+
+def test_steps_are_told_within_an_epoch(tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.studies.training.study.STEPS_SECONDS", 0.0)
+    run = train(changed(epochs=1), tmp_path)
+    assert [done for done, _, _ in run.progressed] == list(range(1, 9)) and {
+        total for _, total, _ in run.progressed
+    } == {8}
+    assert [step for step, _ in run.series["minibatch_loss"]] == list(range(1, 9))
 
 
 def test_a_floor_of_updates(tmp_path):

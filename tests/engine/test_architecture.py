@@ -35,6 +35,7 @@ IMPORT_NAME = {
     "scikit-learn": "sklearn",
     "open3d-cpu": "open3d",
     "fastexcel": "polars",
+    "pillow": "PIL",
 }
 
 
@@ -128,14 +129,25 @@ def test_studies_use_each_other_in_no_circle() -> None:
     assert not uses, "each of these needs another of these"
 
 
-def test_every_dependency_has_a_reader() -> None:
+def dependencies() -> set[str]:
+    """Import names of what pyproject asks for."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = {re.split(r"[<>=!;\s]", line)[0] for line in project["dependencies"]}
-    read = {name.split(".")[0] for path in sources("engine", "app") for name in imports(path)}
-    read |= set(
-        re.findall(r'(?:import_module|find_spec)\("(\w+)"\)', "".join(p.read_text() for p in sources("engine")))
-    )
-    assert sorted(name for name in wanted if IMPORT_NAME.get(name, name) not in read) == []
+    names = {re.split(r"[<>=!;\s]", line)[0] for line in project["dependencies"]}
+    return {IMPORT_NAME.get(name, name) for name in names}
+
+
+def test_every_dependency_has_a_reader() -> None:
+    files = sources("engine", "app")
+    read = {name.split(".")[0] for path in files for name in imports(path)}
+    read |= {name for path in files for name in re.findall(r'(?:import_module|find_spec)\("(\w+)"\)', path.read_text())}
+    assert sorted(dependencies() - read) == []
+
+
+def test_every_import_is_a_dependency() -> None:
+    ours = {"engine", "app", *sys.stdlib_module_names}
+    parts = {"shiboken6", "pydantic_core", "annotated_types"}  # of PySide6 and pydantic
+    foreign = {name.split(".")[0]: path.name for path in sources("engine", "app") for name in imports(path)}
+    assert {name: user for name, user in foreign.items() if name not in ours | parts | dependencies()} == {}
 
 
 def test_packaging_is_no_package() -> None:

@@ -57,7 +57,7 @@ def open_source(config: AnyModelConfig, folder: Path) -> UserFile | None:
 def own_data(config: DataConfig | None, user: UserFile | None) -> Callable[[], Any] | None:
     """``data()`` of the user's file where the data config asks for it and the file has it."""
     if isinstance(config, ModelFileData) and user is not None and user.has("data"):
-        return functools.partial(user.call, "data")
+        return functools.partial(user.data, config.split_seed)
     return None
 
 

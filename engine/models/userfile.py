@@ -7,6 +7,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import logging
+import random
 import sys
 import threading
 import traceback
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -67,14 +69,18 @@ class UserFile:
             raise NoFactory(file=self.source.entry, function=function, names=", ".join(public[:12]) or "nothing")
         return self._guarded(f"{function}()", lambda: getattr(self.main, function)(*args))
 
+    def data(self, seed: int) -> Any:
+        """What ``data()`` returns; its random numbers follow from ``seed``, so that each call gives the same."""
+        with seeded(derive(seed, "data")):
+            return self.call("data")
+
     def build(self, factory: str, seed: int) -> nn.Module:
         """The network that the model file makes; its random numbers follow from ``seed``.
 
         Raises:
             NotAModule: it returned something else.
         """
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(seed, "weights"))
+        with seeded(derive(seed, "weights")):
             module = self.call(factory)
         if not isinstance(module, nn.Module):
             raise NotAModule(function=factory, got=type(module).__name__)
@@ -163,6 +169,21 @@ class UserFile:
             return builtins.__import__(name, globals, locals, fromlist, level)
         with self._active():
             return builtins.__import__(name, globals, locals, fromlist, level)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the global streams of Python, numpy and torch, which users' code draws from; put them back afterwards."""
+    before = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])
 
 
 class _Finder(importlib.abc.MetaPathFinder):

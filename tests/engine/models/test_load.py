@@ -242,7 +242,7 @@ def test_a_users_network_with_its_own_data_and_loss(write, tmp_path):
     user = open_source(config, tmp_path / "run" / "source")
     net = create(config, (1,), 2, 5, user)
     name, loss = choose_loss(2, user)
-    data = load_data(ModelFileData(), lambda: user.call("data"))
+    data = load_data(ModelFileData(), lambda: user.data(0))
     check_fit(net, loss, name, data, "cpu")
     value = ModelArtifact(
         {n: v.numpy() for n, v in net.state_dict().items()}, config, ModelFileData(), data.identity.to_json(), name,

@@ -3,8 +3,10 @@
 import json
 import logging
 import py_compile
+import random
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -170,6 +172,24 @@ def test_build_follows_the_seed(user):
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not torch.equal(one["1.weight"], other["1.weight"])
     assert file.has("build") and not file.has("loss")
+
+
+def test_data_are_the_same_when_asked_for_again(user):
+    text = """
+        import random
+        import numpy as np, torch
+        def data():
+            return [random.random(), np.random.rand(), float(torch.rand(()))]
+    """
+    random.seed(3)
+    np.random.seed(3)
+    expected = random.random(), np.random.rand()
+    random.seed(3)
+    np.random.seed(3)
+    file = user(text)
+    one, two, other = (file.data(seed) for seed in (1, 1, 2))
+    assert one == two and not set(one) & set(other) and len(set(one)) == 3
+    assert (random.random(), np.random.rand()) == expected
 
 
 def test_two_models_may_have_modules_of_one_name(user):

@@ -7,6 +7,8 @@ import numpy as np
 from engine.errors import EngineError
 from engine.studies.mixture.parameters import Array
 
+MOST_COLUMNS = 1500
+
 
 class TooFewRowsError(EngineError):
     """Raised when a family cannot be estimated from so few rows."""
@@ -14,6 +16,14 @@ class TooFewRowsError(EngineError):
     what = "{rows} rows are too few for {components} components of family {family} in {columns} columns."
     why = "At least {needed} rows are needed."
     remedy = "Use fewer components, a diagonal family such as VVI, the prior, or the spectral step first."
+
+
+class TooManyColumnsError(EngineError):
+    """Raised when covariances of so many columns would fill the memory."""
+
+    what = "{columns} columns are too many to fit directly."
+    why = "One full covariance alone would take {size} MB; at most {limit} columns are taken."
+    remedy = "Use a spectral method, which reduces the columns first."
 
 
 class InfiniteValueError(EngineError):
@@ -29,6 +39,13 @@ class BadStartError(EngineError):
 
     what = "A fit needs at least one start, not {starts}."
     remedy = "Ask for 10 to 50 starts."
+
+
+def check_columns(x: Array) -> None:
+    """Raise TooManyColumnsError for a table (n, d) too wide for covariances."""
+    d = x.shape[1]
+    if d > MOST_COLUMNS:
+        raise TooManyColumnsError(columns=d, size=d * d * 8 // 2**20, limit=MOST_COLUMNS)
 
 
 def check_finite(x: Array) -> None:

@@ -39,8 +39,11 @@ class EscapeRules:
     gain: float = 1e-3
 
 
+RULES = EscapeRules()
+
+
 def escape(rows: Rows, found: Outcome, family: Family, guard: Guard, control: Control, seed: int,
-           rules: EscapeRules = EscapeRules(), *, weights: Array | None = None,
+           rules: EscapeRules = RULES, *, weights: Array | None = None,
            observe: Observe | None = None) -> tuple[Outcome, int]:
     """Search on from the best solutions found; returns at most ``keep`` distinct ones, best first, and the rounds used.
 

@@ -18,7 +18,7 @@ from engine.studies.mixture.coordinates import (
     mean_and_covariance,
 )
 from engine.studies.mixture.em import Control, Observe, Outcome
-from engine.studies.mixture.errors import BadStartError, TooFewRowsError, check_finite
+from engine.studies.mixture.errors import BadStartError, TooFewRowsError, check_columns, check_finite
 from engine.studies.mixture.escape import EscapeRules, escape
 from engine.studies.mixture.families import SHARED, Family, degrees_of_freedom, own_matrices
 from engine.studies.mixture.health import spurious
@@ -134,7 +134,10 @@ class Fit:
         return by_weight(self.frame.mixture(self.params, chain, self.family))
 
 
-def fit(x: Array, components: int, family: Family = "VVV", options: Options = Options(), *,
+DEFAULTS = Options()
+
+
+def fit(x: Array, components: int, family: Family = "VVV", options: Options = DEFAULTS, *,
         weights: Array | None = None, observe: Observe | None = None) -> Fit:
     """Fit G components of one family to rows from many starts.
 
@@ -143,7 +146,7 @@ def fit(x: Array, components: int, family: Family = "VVV", options: Options = Op
         observe: sees every pass of every batch, chains named by start number; may raise to stop.
 
     Raises:
-        TooFewRowsError: fewer rows than this family can carry. InfiniteValueError: a value is not finite.
+        TooFewRowsError: fewer rows than this family can carry. TooManyColumnsError: more than 1500. InfiniteValueError: a value is not finite.
     """
     task = prepare(x, components, family, options, weights)
     makes = Starts(task.scaled, task.rows, family, components, task.guard, options.seed, options.shares, weights)
@@ -185,6 +188,7 @@ def _extended(raced: Raced, outcome: Outcome) -> Raced:
 def prepare(x: Array, components: int, family: Family, options: Options, weights: Array | None = None) -> Task:
     """Check a table and choose the coordinates and the guard for a fit."""
     x = np.ascontiguousarray(x, dtype=np.float64)
+    check_columns(x)
     check_finite(x)
     n, d = x.shape
     least = d + 1 if own_matrices(family) else max(components, 2)

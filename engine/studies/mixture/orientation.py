@@ -80,7 +80,8 @@ def rotate_planes(w: Array, b: Array, axes: Array) -> Array:
         c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
         axes[..., p], axes[..., q] = axes[..., p] * c + axes[..., q] * s, axes[..., q] * c - axes[..., p] * s
         c, s = c[:, None], s[:, None]
-        turned[..., p], turned[..., q] = turned[..., p] * c + turned[..., q] * s, turned[..., q] * c - turned[..., p] * s
+        left, right = turned[..., p], turned[..., q]
+        turned[..., p], turned[..., q] = left * c + right * s, right * c - left * s
         c, s = c.swapaxes(-1, -2), s.swapaxes(-1, -2)
         top, low = turned[..., p, :], turned[..., q, :]
         turned[..., p, :], turned[..., q, :] = top * c + low * s, low * c - top * s

@@ -80,6 +80,7 @@ class Trace:
         return out
 
 
+RULES = RaceRules()
 Begin = Callable[[list[int]], Parameters]
 
 
@@ -91,7 +92,7 @@ def run_all(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: 
 
 
 def race(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: Guard, control: Control,
-         rules: RaceRules = RaceRules(), *, weights: Array | None = None, observe: Observe | None = None) -> Raced:
+         rules: RaceRules = RULES, *, weights: Array | None = None, observe: Observe | None = None) -> Raced:
     """Short runs of all starts, the best distinct ones run out.
 
     Args:

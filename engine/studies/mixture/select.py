@@ -17,9 +17,9 @@ from engine.seeding import generator
 from engine.studies.mixture.coordinates import Frame, frame_from, guard_for, mean_and_covariance
 from engine.studies.mixture.criteria import Criteria, criteria
 from engine.studies.mixture.em import Observe, Outcome, expectation_maximisation
-from engine.studies.mixture.errors import TooFewRowsError, check_finite
+from engine.studies.mixture.errors import TooFewRowsError, check_columns, check_finite
 from engine.studies.mixture.families import DIAGONAL, SUBMODELS, Family, degrees_of_freedom, nested_order, own_matrices
-from engine.studies.mixture.fit import Options, by_weight
+from engine.studies.mixture.fit import DEFAULTS, Options, by_weight
 from engine.studies.mixture.health import spurious
 from engine.studies.mixture.kmeans import assign, lloyd, plus_plus
 from engine.studies.mixture.maximise import maximise
@@ -74,9 +74,10 @@ class Selection:
             plain columns.
     """
 
-    def __init__(self, x: NDArray[np.float64], components: Iterable[int], options: Options = Options(),
+    def __init__(self, x: NDArray[np.float64], components: Iterable[int], options: Options = DEFAULTS,
                  starts: int = 3) -> None:
         self.x = np.ascontiguousarray(x, dtype=np.float64)
+        check_columns(self.x)
         check_finite(self.x)
         self.options = options
         self.components = sorted(set(components))
@@ -214,7 +215,7 @@ class Selection:
 
 
 def select(x: NDArray[np.float64], families: Iterable[Family], components: Iterable[int],
-           options: Options = Options(), *, starts: int = 3, observe: Observe | None = None,
+           options: Options = DEFAULTS, *, starts: int = 3, observe: Observe | None = None,
            done: Callable[[list[Cell]], None] | None = None) -> list[Cell]:
     """Fit families x numbers of components; ``done`` sees the cells of each family as it ends.
 

@@ -50,9 +50,11 @@ class MainWindow(QMainWindow):
 
     Signals:
         painted: once, when the first picture of the window has been drawn.
+        ready: once, when the first tab stands in it.
     """
 
     painted = Signal()
+    ready = Signal()
     _painted = _closing = False  # events arrive while __init__ is still at work
 
     def __init__(self, runs_dir: Path | None, settings: Settings) -> None:
@@ -70,7 +72,8 @@ class MainWindow(QMainWindow):
         self._register()
         self.restoreGeometry(settings.geometry)
         self.services.runs.failed.connect(self.report)
-        self.show_tab(self.tabs[0].id)
+        self.rail.set_current(self.tabs[0].id)
+        self.header.show_tab(self.tabs[0].title, "", False)
 
     # Building --------------------------------------------------------------------------------------------------------
     def _build(self) -> None:
@@ -157,8 +160,7 @@ class MainWindow(QMainWindow):
         self.stack.setCurrentWidget(self.view(tab))
         self.rail.set_current(tab)
         self._show_header()
-        if self._painted:
-            self.front().shown()
+        self.front().shown()
 
     def _show_header(self, _headline: str = "") -> None:
         if info := next((item for item in self.tabs if item.id == self.current_tab), None):
@@ -245,7 +247,7 @@ class MainWindow(QMainWindow):
 
     # Life ------------------------------------------------------------------------------------------------------------
     def event(self, event: QEvent) -> bool:
-        """Notice the first painting; the services begin after it."""
+        """Notice the first painting; tabs and services begin after it."""
         handled = super().event(event)
         if not self._painted and event.type() == QEvent.Type.Paint:
             self._painted = True
@@ -253,10 +255,13 @@ class MainWindow(QMainWindow):
         return handled
 
     def _begin(self) -> None:
+        """Build the first tab only now, so that the window is there at once."""
         self.painted.emit()
+        if not self.current_tab:
+            self.show_tab(self.tabs[0].id)
+        self.ready.emit()
         self.services.runs.begin()
         self.status.begin()
-        self.front().shown()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Files are welcome anywhere."""

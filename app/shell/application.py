@@ -41,8 +41,9 @@ def start(arguments: argparse.Namespace, started: float) -> int:
         window.resize(QSize(int(width), int(height)))
     painted: list[float] = []
     window.painted.connect(lambda: painted.append(time.perf_counter() - started))
+    window.ready.connect(lambda: window.open_files(arguments.files))
+    window.ready.connect(lambda: painted.append(time.perf_counter() - started))
     window.show()
-    window.open_files(arguments.files)
     if arguments.self_test:
         code = _self_test(window, arguments.screenshots, painted)
     else:
@@ -95,6 +96,6 @@ class Hook:
 def _self_test(window: MainWindow, screenshots: Path | None, painted: list[float]) -> int:
     from app.shell.selftest import SelfTest
 
-    code = SelfTest(window, screenshots).run(lambda: round(painted[0], 3) if painted else None)
+    code = SelfTest(window, screenshots).run(painted)
     window.close_for_good()
     return code

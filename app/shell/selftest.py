@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from app.window import MainWindow
 
 RUN_LIMIT = 120.0
 SETTLE = 0.7
+TIMES = ("seconds_to_first_paint", "seconds_to_first_tab")
 OVER = frozenset({"finished", "stopped", "failed", "lost"})
 
 
@@ -28,10 +29,17 @@ class SelfTest:
         self.window = window
         self.screenshots = screenshots
         self.ok = True
+        self._told = 0
 
-    def run(self, first_paint: Callable[[], float | None]) -> int:
-        """Do everything; returns the exit code."""
-        self.step("window", lambda: until(lambda: first_paint() is not None, 20), seconds_to_first_paint=first_paint)
+    def run(self, times: Sequence[float]) -> int:
+        """Do everything; returns the exit code.
+
+        Args:
+            times: filled as they happen: seconds from the start of the process to the first painting, and until the
+                first tab stands in the window.
+        """
+        facts = {name: lambda index=index: round(times[index], 3) for index, name in enumerate(TIMES)}
+        self.step("window", lambda: until(lambda: len(times) == len(TIMES), 30), **facts)
         for tab in self.window.tabs:
             self.step(f"{tab.id}: open", lambda tab=tab: self._open(tab.id))
             self.step(f"{tab.id}: smoke", lambda tab=tab: self._smoke(tab.id))
@@ -46,10 +54,17 @@ class SelfTest:
             wrong = action()
         except Exception as error:
             wrong = f"{type(error).__name__}: {error}"
+        wrong = wrong or self._complaints()
         self.ok &= not wrong
         line = {"name": name, "ok": not wrong, "seconds": round(time.perf_counter() - start, 3)}
         line |= {key: value() for key, value in facts.items()} | ({"error": str(wrong)} if wrong else {})
         print(json.dumps(line), flush=True)
+
+    def _complaints(self) -> str:
+        """What the window told the user went wrong since the last step."""
+        history = list(self.window.reporter.history)
+        fresh, self._told = history[self._told :], len(history)
+        return " ".join(notice.text() for notice in fresh if notice.level == "bad")
 
     def _open(self, tab: str) -> str:
         self.window.show_tab(tab)

@@ -128,6 +128,5 @@ class PlaneCards(QObject):
             self.slice.axes[0],
             Axis(tr(title), unit, log=self.model.log and self.model.field.endswith("loss")),
         )
-        self.slice.set_marks([self.model.cursor[0]], tr("cursor α"), colour=tokens().series[0])
-        self.slice.set_marks([self.model.cursor[1]], tr("cursor β"), colour=tokens().series[1])
+        self.slice.set_marks(sorted(set(self.model.cursor)), tr("cursor"), colour=tokens().muted)
         self.slice_card.set_caption("through the cursor, as on the plane")

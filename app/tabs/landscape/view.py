@@ -51,7 +51,7 @@ class LandscapeView(TabView):
         self.setup = SetupPanel(LandscapeConfig, SIMPLE, services.runs.artifacts, check=self._check)
         self.setup.run.connect(self.start)
         self.setup.changed.connect(self._changed)
-        self.grid = CardGrid(narrow=500)
+        self.grid = CardGrid(narrow=500, row_height=226)
         self.cards = PlaneCards(self.grid, self.model)
         self.cards.moved.connect(self._move)
         self.preview = Preview()

@@ -23,7 +23,7 @@ def box_lines(placed: Placement, view: View, ticks: Mapping[str, Any]) -> dict[s
     Returns:
         walls: outlines of the three walls behind the scene, (3, 4, 2). grid: lines on them at the ticks, (n, 2, 2).
         ticks: axis -> {values (m,), at (m, 2): ends of the grid lines on the labelled edge, out (2,): unit direction
-        away from the box}. titles: axis -> {at (2,): middle of the edge, out (2,)}.
+        away from the box}. titles: axis -> {at (2,): middle of the edge, of z its upper end, out (2,)}.
     """
     back = np.where(view.eye >= 0, -1.0, 1.0)  # per axis, the side of the box that is farther away
     shown = {axis: _within(placed, index, ticks.get(axis, ())) for index, axis in enumerate(AXES)}
@@ -38,14 +38,20 @@ def box_lines(placed: Placement, view: View, ticks: Mapping[str, Any]) -> dict[s
         at = np.repeat(corner[None], len(world) + 1, axis=0)
         at[:, index] = [*world, 0]
         flat = view.project(at)[0]
-        inward = view.project(at[-1:] - away * 0.1)[0][0]
-        out = flat[-1] - inward
-        out = out / max(float(np.hypot(*out)), _ROUND)
+        out = _unit(flat[-1] - view.project(at[-1:] - away * 0.1)[0][0])
         found["ticks"][axis] = {"values": shown[axis], "at": flat[:-1], "out": out}
         found["titles"][axis] = {"at": flat[-1], "out": out}
+        if axis == "z":
+            at[-1, 2] = placed.half[2]
+            end = view.project(at[-1:])[0][0]
+            found["titles"][axis] = {"at": end, "out": _unit(end - flat[-1])}
     lines = np.concatenate(grid)
     found["grid"] = view.project(lines.reshape(-1, 3))[0].reshape(-1, 2, 2)
     return found
+
+
+def _unit(vector: Array) -> Array:
+    return np.asarray(vector / max(float(np.hypot(*vector)), _ROUND))
 
 
 def _within(placed: Placement, index: int, values: Any) -> Array:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from engine.errors import EngineError
 from engine.scene.axes import box_lines
 from engine.scene.render import positions, render
@@ -55,8 +57,8 @@ class SceneService:
         scene = build(params["items"], params.get("box"), params.get("aspect", "equal"), context.point)
         self._scene = scene
         return {
-            "box": [list(side) for side in zip(scene.placed.low, scene.placed.high, strict=True)],
-            "half": list(scene.placed.half),
+            "box": np.stack([scene.placed.low, scene.placed.high], axis=1).tolist(),
+            "half": scene.placed.half.tolist(),
             "triangles": len(scene.corners),
             "points": sum(len(cloud.positions) for cloud in scene.clouds),
             "dropped": scene.dropped,
@@ -74,7 +76,8 @@ class SceneService:
 
         Returns:
             image (H, W, 4); with ``hits`` also item, primitive, depth (see ``frame.Frame``) and position; axes in
-            logical pixels where ticks were given; quick: whether this is the coarse one.
+            logical pixels where ticks were given; quick: whether this is the coarse one; per_pixel: world units that
+            a logical pixel spans at the target; width, height as asked.
         """
         if params.get("quick") and (coarse := _coarser(params)) is not None:
             context.partial(self._frame(coarse, context, quick=True))
@@ -93,6 +96,7 @@ class SceneService:
         point = context.point if not quick else _go_on
         drawn = render(self._scene, view, 1 if quick else params.get("supersample", 3), shading, point)
         frame: dict[str, Any] = {"image": drawn.image, "quick": quick}
+        frame |= {"width": params["width"], "height": params["height"], "per_pixel": view.per_pixel * scale}
         if params.get("hits") and not quick:
             frame |= {"item": drawn.item, "primitive": drawn.primitive, "depth": drawn.depth}
             frame["position"] = positions(self._scene, view, drawn.depth)

@@ -89,7 +89,11 @@ def _ball() -> tuple[Array, Array]:
         ab, bc, ac = (edges[edge] for edge in _edges(face))
         split += [(a, ab, ac), (b, ab, bc), (c, ac, bc), (ab, bc, ac)]
     points = np.concatenate([points, middles])
-    return points / np.linalg.norm(points, axis=1, keepdims=True), np.array(split)
+    corners = np.array(split)
+    a, b, c = (points[corners[:, index]] for index in range(3))
+    inward = np.einsum("ij,ij->i", np.cross(b - a, c - a), a + b + c) < 0
+    corners[inward] = corners[inward][:, ::-1]
+    return points / np.linalg.norm(points, axis=1, keepdims=True), corners
 
 
 def _edges(face: tuple[int, int, int]) -> list[tuple[int, int]]:

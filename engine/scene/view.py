@@ -36,6 +36,11 @@ class View:
     width: int
     height: int
 
+    @property
+    def per_pixel(self) -> float:
+        """World units that a pixel spans at the target's depth."""
+        return _DISTANCE / self.focal
+
     def directions(self, x: Array, y: Array) -> Array:
         """Directions through picture points x, y (pixels, shapes that broadcast): depth 1 each, (3, ...) float32."""
         across = ((x - self.middle[0]) / self.focal).astype(np.float32)

@@ -124,6 +124,10 @@ def test_a_tube_lies_at_its_radius_around_each_segment():
         np.testing.assert_allclose(np.einsum("sij,sij->si", offset, along + 0 * offset), 0, atol=1e-6)
     balls = found.positions[29 * 20 :].reshape(30, -1, 3) - world[:, None]
     np.testing.assert_allclose(np.linalg.norm(balls, axis=2), 0.02, rtol=1e-3)
+    outward = np.einsum("sij,sij->si", found.normals[29 * 20 :].reshape(30, -1, 3), balls / 0.02)
+    assert outward.min() > 0.99
+    ring = np.einsum("sij,sij->si", found.normals[: 29 * 20].reshape(29, 2, 10, 3)[:, 0], tube[:, 0] - world[:29, None])
+    assert np.abs(ring).min() > 0.9 * 0.02
 
 
 def test_a_flat_curve_does_not_twist_its_tube():

@@ -44,7 +44,7 @@ def test_nothing_impossible_and_too_much_are_refused(service):
 
 def test_a_frame_has_what_was_asked_for(service):
     bare = service.render(ASK, Wanted())
-    assert set(bare) == {"image", "quick"} and bare["image"].shape == (90, 120, 4)
+    assert set(bare) == {"image", "quick", "width", "height", "per_pixel"} and bare["image"].shape == (90, 120, 4)
     full = service.render({**ASK, "scale": 2, "hits": True, "ticks": {"x": [0]}}, Wanted())
     assert full["image"].shape == (180, 240, 4) and full["position"].shape == (180, 240, 3)
     assert full["item"].shape == full["primitive"].shape == full["depth"].shape == (180, 240)

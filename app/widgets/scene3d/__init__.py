@@ -1,0 +1,5 @@
+"""The one 3D widget: surfaces, meshes, paths and points, drawn by a session and turned with the mouse."""
+
+from app.widgets.scene3d.widget import Hit, Scene3D
+
+__all__ = ["Hit", "Scene3D"]

@@ -7,9 +7,12 @@ import json
 
 
 def main() -> None:
-    """Print one line for each accelerator that torch sees."""
-    import torch
-
+    """Print one line for each accelerator that torch sees; without torch one that says that nothing can be computed."""
+    try:
+        import torch
+    except ImportError as error:
+        _print("cpu", "Processor", None, f"the Python package torch is missing or broken ({error})")
+        return
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         found = torch.cuda.get_device_properties(index)
         _tell(f"cuda:{index}", found.name, found.total_memory)
@@ -22,6 +25,10 @@ def _tell(name: str, title: str, memory: int | None) -> None:
         reason = prove(name)
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
+    _print(name, title, memory, reason)
+
+
+def _print(name: str, title: str, memory: int | None, reason: str) -> None:
     line = {"name": name, "title": title, "memory": memory, "usable": not reason, "reason": reason}
     print(json.dumps(line), flush=True)
 

@@ -45,6 +45,8 @@ _SCRIPT = Path(device_probe.__file__)
 def discover(interpreter: str | None = None, *, timeout: float = TIMEOUT, cache: Path | None = None) -> list[Device]:
     """All devices, the processor last; asks a child process once for each boot and interpreter.
 
+    Where the interpreter has no torch, the processor is all there is, and is not usable.
+
     Args:
         interpreter: path of the Python that will compute, None for this one.
         timeout: seconds for the child, which imports torch. cache: folder for the answer, None for the user's.
@@ -53,7 +55,10 @@ def discover(interpreter: str | None = None, *, timeout: float = TIMEOUT, cache:
     known = _read(file)
     if known is not None:
         return known
-    found = [*_probe(interpreter or sys.executable, timeout), CPU]
+    found = _probe(interpreter or sys.executable, timeout)
+    if any(device.name == CPU.name for device in found):
+        return found  # torch is missing; it may be there the next time
+    found.append(CPU)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(file, _LIST.dump_json(found), sync=False)

@@ -69,6 +69,15 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path):
     assert devices.discover(python, cache=tmp_path / "file") == [devices.CPU]
 
 
+def test_without_torch_nothing_is_usable_and_nothing_is_remembered(tmp_path):
+    here = str(Path(devices.__file__).parents[1])
+    script = f"import sys; sys.modules['torch'] = None; sys.path.insert(0, {here!r})\n"
+    python = interpreter(tmp_path, script + "from engine import device_probe; device_probe.main()")
+    (only,) = devices.discover(python, cache=tmp_path / "cache")
+    assert only.name == "cpu" and not only.usable and "torch" in only.reason
+    assert not (tmp_path / "cache").exists()
+
+
 def test_the_proof_is_a_product_that_must_be_exact():
     torch = pytest.importorskip("torch")
     assert device_probe.prove("cpu") == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
@@ -27,7 +28,7 @@ from app.shell.runs_dock import RunsDock
 from app.shell.settings import Settings
 from app.shell.statusline import StatusLine
 from app.shell.text import tr
-from app.shell.theme import SPACE_2, SPACE_3, SPACE_4, theme
+from app.shell.theme import SPACE_2, SPACE_3, SPACE_4, Mode, theme
 from app.tabs.base import Services, TabView
 from app.tabs.catalogue import TabInfo, tabs
 from app.widgets.notices import Notices
@@ -129,11 +130,8 @@ class MainWindow(QMainWindow):
             ]
         )
         for index, tab in enumerate(self.tabs[:9]):
-            self.actions_.add(
-                Command(
-                    f"tab.{tab.id}", tab.title, lambda tab=tab: self.show_tab(tab.id), f"Ctrl+{index + 1}", tab.icon
-                )
-            )
+            show = partial(self.show_tab, tab.id)
+            self.actions_.add(Command(f"tab.{tab.id}", tab.title, show, f"Ctrl+{index + 1}", tab.icon))
 
     # Tabs ------------------------------------------------------------------------------------------------------------
     @property
@@ -234,8 +232,9 @@ class MainWindow(QMainWindow):
 
     def switch_theme(self) -> None:
         """Light to dark or back; remembered."""
-        self.settings.theme = "light" if theme().tokens.dark else "dark"
-        theme().set_mode(self.settings.theme)
+        mode: Mode = "light" if theme().tokens.dark else "dark"
+        self.settings.theme = mode
+        theme().set_mode(mode)
 
     def engine_missing(self) -> str:
         """Why no study can run here (a sentence), or ""."""

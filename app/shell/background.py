@@ -42,7 +42,7 @@ class Background(QObject):
     def do(
         self,
         function: Callable[[], Any],
-        then: Callable[[Any], None] | None = None,
+        then: Callable[[Any], object] | None = None,
         failed: Callable[[EngineError], None] | None = None,
     ) -> None:
         """Call ``function`` on the thread; then ``then(result)`` or ``failed(error)`` on the window's thread."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.shell.background import Background
+from engine.artifacts.refs import ArtifactRef
 from engine.errors import EngineError
-from engine.runs.library import Runs
+from engine.runs.library import Runs, Summary
 from engine.runs.reader import RunReader
 from engine.studies.contract import PipelineConfig, TaskConfig
 
@@ -53,12 +54,15 @@ class RunsService(QObject):
         self.background = Background(self)
         self.background.failed.connect(self.failed)
         self.library = Runs(root)
-        self.rows: list[Any] = []
+        self.rows: Sequence[Summary] = []
         self._watches: dict[str, Watch] = {}
         self._listing = False
-        self._live = QTimer(self, interval=LIVE_MS, timeout=self._poll)
-        self._list = QTimer(self, interval=LIST_MS, timeout=self.refresh)
-        self._spare = QTimer(self, interval=SPARE_MS, singleShot=True, timeout=self._warm)
+        self._live = QTimer(self, interval=LIVE_MS)
+        self._live.timeout.connect(self._poll)
+        self._list = QTimer(self, interval=LIST_MS)
+        self._list.timeout.connect(self.refresh)
+        self._spare = QTimer(self, interval=SPARE_MS, singleShot=True)
+        self._spare.timeout.connect(self._warm)
 
     def begin(self) -> None:
         """Start looking; called once the window has been painted."""
@@ -76,7 +80,10 @@ class RunsService(QObject):
     def start(
         self, config: TaskConfig | PipelineConfig, then: Callable[[Mapping[str, str]], None], **options: Any
     ) -> None:
-        """Create and start the run or runs of ``config``; ``then`` gets stage -> run id (a lone task's stage is its name)."""
+        """Create and start the run or runs of ``config``; ``then`` gets stage -> run id.
+
+        A lone task's stage is its name.
+        """
 
         def create() -> Mapping[str, str]:
             if isinstance(config, PipelineConfig):
@@ -105,7 +112,7 @@ class RunsService(QObject):
         """Move a run to the trash."""
         self._ask(lambda: self.library.delete(run))
 
-    def export(self, run: str, path: Path, then: Callable[[Any], None]) -> None:
+    def export(self, run: str, path: Path, then: Callable[[Any], object]) -> None:
         """Write a run as a zip file."""
         self.background.do(lambda: self.library.export(run, path), then)
 
@@ -120,7 +127,7 @@ class RunsService(QObject):
         if watch := self._watches.pop(run, None):
             watch.deleteLater()
 
-    def artifacts(self, kind: str) -> list[tuple[str, Any]]:
+    def artifacts(self, kind: str) -> Sequence[tuple[str, ArtifactRef]]:
         """(label, newest reference) of every artifact of a kind among the runs, newest run first."""
         return self.library.artifacts(kind)
 
@@ -135,7 +142,7 @@ class RunsService(QObject):
             self._listing = True
             self.background.do(self._look, self._listed, self._not_listed)
 
-    def _look(self) -> list[Any]:
+    def _look(self) -> Sequence[Summary]:
         self.library.dispatch()
         return self.library.list()
 
@@ -143,7 +150,7 @@ class RunsService(QObject):
         self.background.do(call)
         self.background.do(self.library.list, self._listed)
 
-    def _listed(self, rows: list[Any]) -> None:
+    def _listed(self, rows: Sequence[Summary]) -> None:
         self._listing = False
         if rows != self.rows:
             self.rows = rows

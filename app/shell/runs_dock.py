@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QUrl, Qt, Signal
+from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QHBoxLayout, QMessageBox, QSplitter, QWidget
 
@@ -40,7 +41,7 @@ class RunsDock(QWidget):
         self.table.selected.connect(self._selected)
         self.log = LogView()
         self.log.hide()
-        self._buttons = {verb: tool(icon, "", lambda verb=verb: self._press(verb)) for verb, icon in BUTTONS.items()}
+        self._buttons = {verb: tool(icon, "", partial(self._press, verb)) for verb, icon in BUTTONS.items()}
         for button in self._buttons.values():
             self.table.add_widget(button)
         self.fold = tool("down", "", self.folded.emit)
@@ -59,8 +60,12 @@ class RunsDock(QWidget):
         self._selected([])
 
     def _say(self) -> None:
-        texts = {"resume": tr("Resume the selected runs"), "stop": tr("Stop the selected runs; they can be resumed"),
-                 "cancel": tr("Cancel the selected runs at once"), "log": tr("Show the log of the selected run")}  # fmt: skip
+        texts = {
+            "resume": tr("Resume the selected runs"),
+            "stop": tr("Stop the selected runs; they can be resumed"),
+            "cancel": tr("Cancel the selected runs at once"),
+            "log": tr("Show the log of the selected run"),
+        }
         for verb, button in self._buttons.items():
             button.setToolTip(texts[verb])
             button.setAccessibleName(texts[verb])
@@ -114,9 +119,13 @@ class RunsDock(QWidget):
         delete = box.addButton(tr("Move to the trash"), QMessageBox.ButtonRole.DestructiveRole)
         box.addButton(QMessageBox.StandardButton.Cancel)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.buttonClicked.connect(lambda button: [self.runs.delete(id) for id in ids] if button is delete else None)
+        box.buttonClicked.connect(lambda button: self._delete(ids) if button is delete else None)
         box.open()
         return box
+
+    def _delete(self, ids: list[str]) -> None:
+        for id in ids:
+            self.runs.delete(id)
 
 
 BUTTONS = {"resume": "play", "stop": "stop", "cancel": "cancel", "log": "log"}

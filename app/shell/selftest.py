@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,13 @@ class SelfTest:
             times: filled as they happen: seconds from the start of the process to the first painting, and until the
                 first tab stands in the window.
         """
-        facts = {name: lambda index=index: round(times[index], 3) for index, name in enumerate(TIMES)}
+        facts = {name: partial(_at, times, index) for index, name in enumerate(TIMES)}
         self.step("window", lambda: until(lambda: len(times) == len(TIMES), 30), **facts)
         for tab in self.window.tabs:
-            self.step(f"{tab.id}: open", lambda tab=tab: self._open(tab.id))
-            self.step(f"{tab.id}: smoke", lambda tab=tab: self._smoke(tab.id))
+            self.step(f"{tab.id}: open", partial(self._open, tab.id))
+            self.step(f"{tab.id}: smoke", partial(self._smoke, tab.id))
             for page in self.window.view(tab.id).pages():
-                self.step(f"{tab.id}: page {page}", lambda tab=tab, page=page: self._page(tab.id, page))
+                self.step(f"{tab.id}: page {page}", partial(self._page, tab.id, page))
         return 0 if self.ok else 1
 
     def step(self, name: str, action: Callable[[], Any], **facts: Callable[[], Any]) -> None:
@@ -103,6 +104,10 @@ class SelfTest:
         self.screenshots.mkdir(parents=True, exist_ok=True)
         path = self.screenshots / f"{name}.png"
         return "" if self.window.grab().save(str(path)) else f"could not save {path}"
+
+
+def _at(times: Sequence[float], index: int) -> float:
+    return round(times[index], 3)
 
 
 def until(condition: Callable[[], Any], limit: float) -> str:

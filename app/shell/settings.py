@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtCore import QByteArray, QSettings
 
+from app.shell.theme import Mode
+
 
 class Settings:
     """A few named values in the platform's own store; with ``persistent`` false nothing is read or kept."""
@@ -21,13 +23,13 @@ class Settings:
         self._kept[key] = value
 
     @property
-    def theme(self) -> str:
+    def theme(self) -> Mode:
         """light, dark or system."""
-        value = str(self._get("theme", "system"))
-        return value if value in ("light", "dark", "system") else "system"
+        value = self._get("theme", "system")
+        return "light" if value == "light" else "dark" if value == "dark" else "system"
 
     @theme.setter
-    def theme(self, value: str) -> None:
+    def theme(self, value: Mode) -> None:
         self._set("theme", value)
 
     @property

@@ -38,7 +38,7 @@ class TabInfo:
     def load(self) -> type[TabView]:
         """Import the view's class."""
         module, _, name = self.view.partition(":")
-        return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+        return getattr(importlib.import_module(module), name)
 
 
 def tabs() -> list[TabInfo]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, WithJsonSchema
-from pydantic.functional_validators import AfterValidator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 
 class ArtifactRef(BaseModel):
@@ -32,12 +33,16 @@ class ArtifactRef(BaseModel):
         return f"{self.run}/{self.name}{version}"
 
 
-def ref_of(kind: str) -> Any:
-    """The type of a config field that takes a reference to an artifact of this kind: ``model: ref_of("model")``."""
+@dataclass(frozen=True)
+class OfKind:
+    """Narrows a config field to references of one kind: ``ModelRef = Annotated[ArtifactRef, OfKind("model")]``."""
 
-    def check(ref: ArtifactRef) -> ArtifactRef:
-        if ref.kind != kind:
-            raise ValueError(f"needs an artifact of kind {kind}, got {ref.kind}")
+    kind: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, ref: ArtifactRef) -> ArtifactRef:
+        if ref.kind != self.kind:
+            raise ValueError(f"needs an artifact of kind {self.kind}, got {ref.kind}")
         return ref
-
-    return Annotated[ArtifactRef, AfterValidator(check), WithJsonSchema({"type": "object", "artifact": kind})]

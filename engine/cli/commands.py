@@ -64,7 +64,7 @@ def _outcome(title: str, reader: RunReader) -> str:
 
 
 def _say_result(stages: Mapping[str, str], done: Mapping[str, RunReader]) -> None:
-    last = next(reversed(done.values()))
+    *_, last = done.values()
     result: dict[str, Any] = {
         "run": last.id,
         "folder": str(last.folder),
@@ -157,7 +157,11 @@ def tasks(arguments: Namespace) -> int:
 
 def _settings(prefix: str, cls: type[BaseModel]) -> Any:
     for name, info in cls.model_fields.items():
-        groups = [part for part in _parts(info.annotation) if issubclass(part, BaseModel) and part.__module__ != "engine.artifacts.refs"]
+        groups = [
+            part
+            for part in _parts(info.annotation)
+            if issubclass(part, BaseModel) and part.__module__ != "engine.artifacts.refs"
+        ]
         default = "" if groups else f" (default {_default(info)})"
         print(f"{prefix}{name}{default}: {info.description or info.title or ''}")
         for group in groups:
@@ -165,7 +169,7 @@ def _settings(prefix: str, cls: type[BaseModel]) -> Any:
 
 
 def _default(info: FieldInfo) -> str:
-    value = info.get_default(call_default_factory=True)  # type: ignore[call-arg]
+    value = info.get_default(call_default_factory=True, validated_data={})
     return "required" if info.is_required() else json.dumps(value, default=str)
 
 

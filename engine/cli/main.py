@@ -23,7 +23,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"theodolite-engine {__version__}")
     commands_ = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     where = argparse.ArgumentParser(add_help=False)
-    where.add_argument("--runs-dir", type=Path, metavar="DIR", help="where the run folders are (default: your data folder)")
+    where.add_argument(
+        "--runs-dir", type=Path, metavar="DIR", help="where the run folders are (default: your data folder)"
+    )
     _run(commands_, where)
     for name, text in (
         ("resume", "go on with a run that was stopped or lost"),
@@ -53,7 +55,9 @@ def _run(commands_: argparse._SubParsersAction[argparse.ArgumentParser], where: 
     run = commands_.add_parser("run", parents=[where], help="run a task or pipeline and wait for it")
     run.add_argument("task", metavar="TASK|PIPELINE", help="see the command 'tasks'")
     run.add_argument("--preset", metavar="P", help="smoke, quick (default), standard or paper")
-    run.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="change one setting")
+    run.add_argument(
+        "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="change one setting"
+    )
     run.add_argument("--config", type=Path, metavar="FILE", help="start from this JSON file instead of a preset")
     run.add_argument("--device", default="auto", metavar="D", help="auto (default), cpu, mps, cuda:0 ...")
     run.add_argument("--name", default="", help="a name for the run")

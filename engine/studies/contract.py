@@ -73,7 +73,7 @@ def field(
 
 
 def input_field(title: str, help: str, *, advanced: bool = False, required: bool = True) -> Any:
-    """A config field for an artifact of another run: ``model: ref_of("model") | None = input_field(...)``.
+    """A config field for an artifact of another run: ``model: ModelRef | None = input_field(...)``.
 
     It is None while open; a run cannot be created before its required inputs are filled.
     """

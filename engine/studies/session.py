@@ -20,7 +20,7 @@ class Estimates:
 
     @method
     def estimate(self, params: Mapping[str, Any], context: Context) -> dict[str, float | None]:
-        """``name`` and ``config`` (JSON) -> seconds (of all stages together) and bytes (of the largest), None: unknown."""
+        """``name`` and ``config`` (JSON) -> seconds of all stages together, bytes of the largest; None: unknown."""
         name = params["name"]
         if name in catalogue.pipelines():
             costs = _stages(catalogue.pipeline_class(name).model_validate(params["config"]))

@@ -32,7 +32,7 @@ from app.widgets.numbers import Number, NumbersPanel
 from app.widgets.plot import Axis, BarPlot, HeatMap, LinePlot, ScatterPlot
 from app.widgets.rail import NavRail, PageBar
 from app.widgets.runs_table import RunRow, RunsTable
-from engine.artifacts.refs import ArtifactRef, ref_of
+from engine.artifacts.refs import ArtifactRef, OfKind
 from engine.errors import EngineError
 from engine.studies.contract import Measure, Spec, TaskConfig, field
 
@@ -58,7 +58,7 @@ class Plane(TaskConfig):
     task: ClassVar[str] = "gallery.plane"
     title: ClassVar[str] = "Loss plane"
     summary: ClassVar[str] = "The loss on a plane through the trained weights."
-    model: ref_of("model") | None = field(None, "Model", "The trained network whose surroundings are drawn.")
+    model: Annotated[ArtifactRef, OfKind("model")] | None = field(None, "Model", "The trained network whose surroundings are drawn.")
     net: Annotated[Mlp | Cnn, Field(discriminator="kind")] = field(Mlp(), "Network", "What is trained.")
     data: Literal["digits", "wine"] = field(
         "digits", "Data", "What it is trained on.", labels={"digits": "Digits (1 797)", "wine": "Wine (178)"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from app.shell.text import tr
@@ -12,8 +13,6 @@ from app.widgets.grid import CardGrid
 from app.widgets.plot import Axis, HeatMap, LinePlot
 from app.widgets.plot.colours import lut
 from app.widgets.scene3d import Scene3D
-
-import numpy as np
 
 TITLES = {
     "train_loss": ("Training loss", "nat"),

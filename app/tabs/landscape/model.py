@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,11 +171,12 @@ class LandscapeModel:
 
     def python(self) -> str:
         """The engine calls that repeat the shown setup."""
+        settings = self.config.model_dump_json(indent=2, exclude_defaults=True)
         lines = [
             "from engine.runs.library import Runs",
             "from engine.studies.landscape.config import LandscapeConfig",
             "",
-            f"config = LandscapeConfig.model_validate_json('''{self.config.model_dump_json(indent=2, exclude_defaults=True)}''')",
+            f"config = LandscapeConfig.model_validate_json('''{settings}''')",
             "runs = Runs()",
             "stages = runs.create_pipeline(config)",
             "runs.dispatch()",

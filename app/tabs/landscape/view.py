@@ -59,11 +59,11 @@ class LandscapeView(TabView):
         self.spot = SpotPanel()
         self.empty = EmptyState(TAB.title, TAB.summary, TAB.icon)
         self.empty.example.connect(self.example)
-        self.cursor = SessionLink(parent=self)
-        self.cursor.done.connect(self._spotted)
-        self.cursor.failed.connect(lambda _method, error: self.report(error))
+        self.probe = SessionLink(parent=self)
+        self.probe.done.connect(self._spotted)
+        self.probe.failed.connect(lambda _method, error: self.report(error))
         self.inspector = SessionLink("models.preview", parent=self)
-        self.inspector.done.connect(lambda _method, facts: self.preview.show_facts(facts))
+        self.inspector.done.connect(self._inspected)
         self.inspector.failed.connect(lambda _method, error: self.network.show_empty("{error}", error=str(error)))
         self._build()
         live(self._say)
@@ -88,8 +88,8 @@ class LandscapeView(TabView):
         page = CardGrid(columns=1)
         page.add(self.network)
         self.pages_stack = QStackedWidget()
-        for widget in (self.grid, page):
-            self.pages_stack.addWidget(widget)
+        self.pages_stack.addWidget(self.grid)
+        self.pages_stack.addWidget(page)
         filled = QWidget()
         column = QVBoxLayout(filled)
         column.setContentsMargins(0, 0, 0, 0)
@@ -223,7 +223,7 @@ class LandscapeView(TabView):
         """End the sessions."""
         self.setup.close_panel()
         self.cards.scene.close_session()
-        self.cursor.close()
+        self.probe.close()
         self.inspector.close()
 
     # Runs ------------------------------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ class LandscapeView(TabView):
         self.model.show(stages)
         self.cards.show_waiting()
         self.spot.show_spot(None)
-        self.cursor.close()
+        self.probe.close()
         for stage, run in stages.items():
             watch = self.services.runs.watch(run)
             watch.changed.connect(lambda stage=stage, run=run: self._read(stage, run))
@@ -266,17 +266,17 @@ class LandscapeView(TabView):
     # Cursor ----------------------------------------------------------------------------------------------------------
     def _open_cursor(self) -> None:
         spec = self.model.cursor_spec()
-        if spec is not None and not self.cursor.is_open():
-            self.cursor.open("landscape.cursor", {"root": str(self.services.root), **spec})
+        if spec is not None and not self.probe.is_open():
+            self.probe.open("landscape.cursor", {"root": str(self.services.root), **spec})
             self._move(*self.model.cursor)
 
     def _move(self, alpha: float, beta: float) -> None:
         self.model.cursor = (alpha, beta)
         self.cards.heat.set_cursor(alpha, beta)
         self.cards.show_slices()
-        if self.cursor.is_open():
+        if self.probe.is_open():
             split = "test" if self.model.field.startswith("test") else "train"
-            self.cursor.call("point", {"place": [alpha, beta], "split": split}, key="cursor")
+            self.probe.call("point", {"place": [alpha, beta], "split": split}, key="cursor")
 
     def _spotted(self, _method: str, spot: dict[str, Any]) -> None:
         self.spot.show_spot(spot)
@@ -317,6 +317,10 @@ class LandscapeView(TabView):
             "seed": train.seed,
         }
         self.inspector.call("layers", params, key="layers")
+
+    def _inspected(self, _method: str, facts: dict[str, Any]) -> None:
+        self.preview.show_facts(facts)
+        self.network.show_body()
 
     def _check(self, config: LandscapeConfig) -> str:
         if config.surface is None and config.line is None and config.train is None:

@@ -10,10 +10,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticUndefined
 
-from engine.artifacts.refs import ArtifactRef
+from engine.artifacts.refs import ArtifactRef, OfKind
 
 Sort = Literal[
     "bool", "int", "float", "str", "path", "choice", "several", "numbers", "words", "group", "union", "ref", "refs",
@@ -120,8 +119,7 @@ def _of_class(annotation: Any, metadata: list[Any]) -> Shape:
     if annotation in plain:
         return Shape(plain[annotation], limits=limits(metadata), whole=annotation is int)
     if isinstance(annotation, type) and issubclass(annotation, ArtifactRef):
-        found = [note.json_schema for note in metadata if isinstance(note, WithJsonSchema)]
-        return Shape("ref", artifact=str((found[0] or {}).get("artifact", "")) if found else "")
+        return Shape("ref", artifact=next((note.kind for note in metadata if isinstance(note, OfKind)), ""))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return Shape("group", models=(annotation,))
     return Shape("json")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import field_validator
 
-from engine.artifacts.refs import ref_of
+from engine.artifacts.refs import ArtifactRef, OfKind
 from engine.studies.contract import PipelineConfig, TaskConfig, field, input_field
 from engine.studies.training.config import TrainConfig
 
-MODEL = ref_of("model")
-TRAJECTORY = ref_of("trajectory")
+ModelRef = Annotated[ArtifactRef, OfKind("model")]
+TrajectoryRef = Annotated[ArtifactRef, OfKind("trajectory")]
 
 NORMALISATIONS = {"filter": "Filter-normalised", "layer": "Layer-normalised", "weight": "Weight-normalised"}
 DIRECTIONS = {**NORMALISATIONS, "trajectory": "Principal axes of the path", "checkpoints": "Through three models"}
@@ -21,7 +21,7 @@ DIRECTIONS = {**NORMALISATIONS, "trajectory": "Principal axes of the path", "che
 class _View(TaskConfig):
     """What a line and a plane have in common."""
 
-    model: MODEL | None = input_field("Model", "The trained network at the centre of the picture.")  # type: ignore[valid-type]
+    model: ModelRef | None = input_field("Model", "The trained network at the centre of the picture.")
     examples: int = field(
         0,
         "Examples",
@@ -55,13 +55,13 @@ class SurfaceConfig(_View):
     summary: ClassVar[str] = "Loss and accuracy on a plane through the model, from coarse to fine."
     outputs: ClassVar[Mapping[str, str]] = {"plane": "plane", "directions": "directions"}
 
-    trajectory: TRAJECTORY | None = input_field(  # type: ignore[valid-type]
+    trajectory: TrajectoryRef | None = input_field(
         "Path", "The optimiser's path: drawn on the plane, and needed for its principal axes.", required=False
     )
-    second: MODEL | None = input_field(  # type: ignore[valid-type]
+    second: ModelRef | None = input_field(
         "Second model", "A plane through three models needs this one too.", required=False, advanced=True
     )
-    third: MODEL | None = input_field(  # type: ignore[valid-type]
+    third: ModelRef | None = input_field(
         "Third model", "A plane through three models needs this one too.", required=False, advanced=True
     )
     directions: Literal["filter", "layer", "weight", "trajectory", "checkpoints"] = field(
@@ -98,7 +98,7 @@ class LineConfig(_View):
     summary: ClassVar[str] = "Loss and accuracy along one direction through the model."
     outputs: ClassVar[Mapping[str, str]] = {"line": "line"}
 
-    second: MODEL | None = input_field(  # type: ignore[valid-type]
+    second: ModelRef | None = input_field(
         "Second model", "With a second model the line leads from the model (0) to this one (1).", required=False
     )
     directions: Literal["filter", "layer", "weight"] = field(

@@ -123,7 +123,8 @@ class Drawing:
     def __init__(self, config: SurfaceConfig, run: Run) -> None:
         self.config, self.task = config, run
         self.setting = Setting(config, run)
-        self.snapshots = self.steps = None
+        self.snapshots: Any = None
+        self.steps = self.chosen = np.zeros(0, dtype=int)
         if config.trajectory is not None:
             path = run.input(config.trajectory)["snapshots"]
             chosen = np.unique(
@@ -138,7 +139,7 @@ class Drawing:
         self.fields = self.setting.fields((config.resolution, config.resolution))
         self.known = np.zeros((config.resolution, config.resolution), dtype=bool)
         self.lines = np.zeros(0, dtype=int)
-        self.path_loss = np.full(0 if self.steps is None else len(self.steps), np.nan)
+        self.path_loss = np.full(len(self.steps), np.nan)
         self.projection = None if self.snapshots is None else path_on(self.span, self.snapshots[self.chosen])
 
     def plan(self) -> list[Piece]:
@@ -189,7 +190,7 @@ class Drawing:
     def fill(self, piece: Piece) -> None:
         """Evaluate one piece; publish when it closes a stage."""
         if piece.path:
-            rows = self.snapshots[self.chosen[piece.points]]  # type: ignore[index]
+            rows = self.snapshots[self.chosen[piece.points]]
             self.path_loss[piece.points] = self.surface.values_of(rows).loss["train"]
             return
         values = self.surface.values(lattice.coordinates(piece.points, self.axis))
@@ -223,7 +224,7 @@ class Drawing:
     def plane(self) -> Plane:
         """The plane as far as it is known."""
         path = None
-        if self.projection is not None and self.steps is not None:
+        if self.projection is not None:
             path = Path2D(self.steps, self.projection.coordinates, self.projection.residual, self.path_loss)
         return Plane(
             self.axis, self.axis, self.fields, self.known, self.lines, self.lines,

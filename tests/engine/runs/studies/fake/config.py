@@ -1,12 +1,12 @@
 """Configs of the tiny tasks."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from engine.artifacts.refs import ref_of
+from engine.artifacts.refs import ArtifactRef, OfKind
 from engine.studies.contract import PipelineConfig, TaskConfig, field
 
-TABLE = ref_of("table")
+TABLE = Annotated[ArtifactRef, OfKind("table")]
 
 
 class Walk(TaskConfig):

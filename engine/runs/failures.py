@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 from engine.errors import EngineError
@@ -71,10 +74,8 @@ def explain(error: BaseException, device: str, interpreter: str) -> EngineError:
             return error
         case MemoryError():
             return OutOfMemory()
-        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return DiskFull(path=str(error.filename or "A file"))
-        case OSError() if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            return NotWritable(path=str(error.filename or "a file"))
+        case OSError() if (known := disk_trouble(error)) is not None:
+            return known
         case ModuleNotFoundError():
             return MissingPackage(package=error.name or "", interpreter=interpreter)
         case RuntimeError() if origin == "torch" and type(error).__name__ == "OutOfMemoryError":
@@ -84,6 +85,35 @@ def explain(error: BaseException, device: str, interpreter: str) -> EngineError:
         case RuntimeError() if type(error).__name__ == "AcceleratorError" or str(error).startswith("CUDA error"):
             return DeviceLost(device=device, reason=_first_line(error))
     return TaskFailed(kind=type(error).__name__, reason=_first_line(error))
+
+
+_NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+def disk_trouble(error: OSError | sqlite3.Error) -> EngineError | None:
+    """The error in words when a disk is full or may not be written, else None."""
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            return DiskFull(path="The index of the runs")
+        return NotWritable(path="the index of the runs") if code in _NOT_WRITABLE else None
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(path=str(error.filename or "A file"))
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return NotWritable(path=str(error.filename or "a file"))
+    return None
+
+
+@contextlib.contextmanager
+def in_words() -> Iterator[None]:
+    """Turn trouble with the disk into an EngineError; other errors pass."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        known = disk_trouble(error)
+        if known is None:
+            raise
+        raise known from error
 
 
 def _is_cpu_allocation(error: BaseException) -> bool:

@@ -78,13 +78,14 @@ class Launch(BaseModel):
 
 
 class Exit(BaseModel):
-    """How a worker ended that said nothing, noted by the first who saw it."""
+    """How a worker ended that said nothing; ``code`` is its exit code, known only to who started it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     attempt: int
     cause: str
     t: float
+    code: int | None = None
 
 
 @dataclass(frozen=True)
@@ -213,11 +214,16 @@ def exit_note(folder: Path, attempt: int) -> Exit | None:
     return note if note is not None and note.attempt == attempt else None
 
 
-def note_exit(folder: Path, attempt: int, cause: str) -> None:
-    """Note why a worker ended without a word; the first note of an attempt stays. Never raises OSError."""
-    if exit_note(folder, attempt) is None:
+def note_exit(folder: Path, attempt: int, cause: str, code: int | None = None) -> None:
+    """Note why a worker ended without a word; the first note stays unless only the new one knows the exit code.
+
+    Never raises OSError: the note is a help, and the folder may be read-only.
+    """
+    known = exit_note(folder, attempt)
+    if known is None or (known.code is None and code is not None):
         try:
-            write_json(folder / EXIT, Exit(attempt=attempt, cause=cause, t=time.time()).model_dump(), sync=False)
+            note = Exit(attempt=attempt, cause=cause, t=time.time(), code=code)
+            write_json(folder / EXIT, note.model_dump(), sync=False)
         except OSError:
             return
 

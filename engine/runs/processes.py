@@ -86,7 +86,10 @@ def _start_time(pid: int) -> float | None:
         except OSError:
             return None
         fields = stat[stat.rindex(b")") + 2 :].split()
-        return None if fields[0] in (b"Z", b"X") else int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        state, threads, ticks = fields[0], int(fields[17]), int(fields[19])
+        # A zombie with threads is one whose first thread has ended before the others.
+        dead = state == b"X" or (state == b"Z" and threads <= 1)
+        return None if dead else ticks / os.sysconf("SC_CLK_TCK")
     try:
         found = psutil.Process(pid)
         return None if found.status() == psutil.STATUS_ZOMBIE else found.create_time()

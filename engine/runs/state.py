@@ -152,7 +152,7 @@ def cause_of_death(path: Path, life: Life, process: Process, code: int | None = 
     Args:
         code: its exit code (negative: the signal), known only to who started it.
     """
-    if note := folder.exit_note(path, life.attempt):
+    if code is None and (note := folder.exit_note(path, life.attempt)):
         return note.cause
     if not process.here:
         return "no contact"

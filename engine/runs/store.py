@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import sqlite3
 import threading
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 from engine.durable import FileLock
 from engine.errors import EngineError
 from engine.runs import folder, state
-from engine.runs.failures import NotWritable
+from engine.runs.failures import in_words
 from engine.runs.processes import Process
 
 FILE = "runs.sqlite"
@@ -77,14 +78,10 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._one_at_a_time = threading.Lock()
-        try:
+        with in_words():
             root.mkdir(parents=True, exist_ok=True)
             with FileLock(root / ".index.lock"):
                 self._db = self._open_or_replace()
-        except (PermissionError, sqlite3.OperationalError) as error:
-            if isinstance(error, sqlite3.OperationalError) and os.access(root, os.W_OK):
-                raise
-            raise NotWritable(path=str(root)) from error
 
     def _open_or_replace(self) -> sqlite3.Connection:
         try:
@@ -92,7 +89,7 @@ class Store:
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError:
-            stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+            stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
             for suffix in ("", "-wal", "-shm"):
                 with contextlib.suppress(FileNotFoundError):
                     os.rename(self.root / (FILE + suffix), self.root / f"{FILE}.damaged-{stamp}{suffix}")

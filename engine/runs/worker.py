@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import importlib.metadata
 import os
 import platform
@@ -15,8 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import engine
 from engine import device_probe
 from engine.artifacts import versions
+from engine.artifacts.kinds import kinds
 from engine.artifacts.refs import ArtifactRef
 from engine.durable import FileLock
 from engine.errors import EngineError
@@ -65,7 +68,10 @@ def spare() -> int:
     from engine.runs import library  # noqa: F401
     from engine.studies import catalogue
 
+    catalogue.configs()
     catalogue.measures()
+    kinds()
+    installed()
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
         return 0
@@ -160,7 +166,7 @@ class _Worker:
         config = load_config(request)
         inputs = self._settle(config)
         again = self._life.first_inputs is not None
-        self._log.append(self._started(inputs), sync=True)
+        self._log.append(self._started(inputs))
         _set_threads(self._launch.threads)
         self._recorder = run = Recorder(
             self._path, config, self._launch.device, self._log, self._inbox, inputs
@@ -182,13 +188,9 @@ class _Worker:
         }
 
     def _started(self, inputs: Mapping[str, ArtifactRef]) -> Started:
-        found = {"python": platform.python_version(), "engine": _engine_version()}
-        for name in PACKAGES:
-            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-                found[name] = importlib.metadata.version(name)
         return Started(
             process=this_process(), device=self._launch.device, threads=self._launch.threads,
-            interpreter=sys.executable, versions=found, inputs=dict(inputs), oom_kills=oom_kills(),
+            interpreter=sys.executable, versions=installed(), inputs=dict(inputs), oom_kills=oom_kills(),
         )  # fmt: skip
 
     def _stopped(self) -> Event:
@@ -260,10 +262,14 @@ def _set_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def _engine_version() -> str:
-    import engine
-
-    return engine.__version__
+@functools.cache
+def installed() -> dict[str, str]:
+    """Versions of what a run's numbers depend on; asking imports none of it."""
+    found = {"python": platform.python_version(), "engine": engine.__version__}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from engine.runs.executors.base import Slot
 from engine.runs.processes import kill_tree, process, this_process
 
 SPARE_NEEDS = 2 << 30
+CANCEL_WITHIN = 0.3
 
 
 class CannotStart(EngineError):
@@ -62,10 +63,7 @@ class LocalExecutor:
 
     def close(self) -> None:
         """Let the spare worker go."""
-        spare, self._spare = self._spare, None
-        if spare is not None and spare.stdin is not None:
-            spare.stdin.close()
-            self._children.append((spare, None, 0))
+        self._drop_spare()
 
     def submit(self, path: Path, slot: Slot, attempt: int) -> None:
         """See Executor."""
@@ -88,15 +86,16 @@ class LocalExecutor:
             folder.write_launch(path, launch.model_copy(update={"process": worker}))
 
     def _take_spare(self, path: Path) -> _Worker | None:
-        spare, self._spare = self._spare, None
-        if spare is None or spare.stdin is None or spare.poll() is not None:
+        spare = self._spare
+        if spare is None or spare.stdin is None:
             return None
         try:
             spare.stdin.write(os.fsencode(path.absolute()) + b"\n")
-            spare.stdin.close()
         except OSError:
-            self._children.append((spare, None, 0))
+            self._drop_spare()
             return None
+        self._spare = None
+        spare.stdin.close()
         return spare
 
     def state(self, path: Path) -> str:
@@ -111,8 +110,12 @@ class LocalExecutor:
     def cancel(self, path: Path) -> None:
         """See Executor; returns when the process is gone, at most 0.3 s later."""
         control.send(path, "cancel")
-        if (worker := state.status(path).process) is not None:
-            kill_tree(worker)
+        end = time.monotonic() + CANCEL_WITHIN
+        while not (now := state.status(path)).over and time.monotonic() < end:
+            if now.process is not None:
+                kill_tree(now.process, end - time.monotonic())
+            else:
+                time.sleep(0.005)  # another process is just about to name the worker it has started
         self._reap()
 
     def tend(self, paths: list[Path]) -> None:
@@ -137,14 +140,21 @@ class LocalExecutor:
                 _note(path, attempt, code)
         self._children = running
         if self._spare is not None and self._spare.poll() is not None:
-            self._spare = None
+            self._drop_spare()
+
+    def _drop_spare(self) -> None:
+        """Close the spare's input: it leaves, if it has not left already."""
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.stdin is not None:
+            spare.stdin.close()
+            self._children.append((spare, None, 0))
 
 
 def _note(path: Path, attempt: int, code: int) -> None:
     life = state.Life()
     now = state.status(path, life)
     if now.state == "lost" and now.attempt == attempt and now.process is not None:
-        folder.note_exit(path, attempt, state.cause_of_death(path, life, now.process, code))
+        folder.note_exit(path, attempt, state.cause_of_death(path, life, now.process, code), code)
 
 
 def _spawn(

@@ -9,6 +9,7 @@ import pytest
 
 from engine.artifacts.refs import ArtifactRef
 from engine.runs import archive, folder
+from engine.runs.failures import DiskFull
 from engine.runs.library import Runs
 
 
@@ -156,7 +157,7 @@ def test_a_failed_export_keeps_the_file_that_was_there(runs, exported, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(zipfile.ZipFile, "write", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskFull):
         runs.export(id, file)
     assert file.read_bytes() == before
     assert sorted(path.name for path in file.parent.iterdir() if "zip" in path.name) == ["run.zip"]

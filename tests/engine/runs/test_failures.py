@@ -50,6 +50,24 @@ def test_causes_are_told_apart(error, kind, words):
     assert words in found.sentence()
 
 
+def test_trouble_with_the_index_is_trouble_with_the_disk(tmp_path):
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "db") as db:
+        db.execute("CREATE TABLE t (x)")
+        db.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(failures.DiskFull), failures.in_words():
+            db.executemany("INSERT INTO t VALUES (?)", [("x" * 4000,)] * 9)
+        db.execute("PRAGMA query_only = 1")
+        with pytest.raises(failures.NotWritable), failures.in_words():
+            db.execute("INSERT INTO t VALUES (1)")
+        with pytest.raises(sqlite3.OperationalError), failures.in_words():
+            db.execute("nonsense")
+    db.close()
+    with pytest.raises(FileNotFoundError), failures.in_words():
+        (tmp_path / "nothing").read_text()
+
+
 def test_the_event_says_the_same_as_the_error():
     error = failures.DeviceLost(device="cuda:0", reason=os.strerror(5))
     event = failures.event(error)

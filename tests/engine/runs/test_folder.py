@@ -111,6 +111,10 @@ def test_the_first_note_of_an_end_stays(tmp_path):
     folder.note_exit(tmp_path, 1, "crash")
     assert folder.exit_note(tmp_path, 1).cause == "killed"
     assert folder.exit_note(tmp_path, 2) is None
+    folder.note_exit(tmp_path, 1, "ended early", code=3)
+    folder.note_exit(tmp_path, 1, "killed")
+    folder.note_exit(tmp_path, 1, "crash", code=-11)
+    assert folder.exit_note(tmp_path, 1).cause == "ended early"
     folder.note_exit(tmp_path, 2, "crash")
     assert folder.exit_note(tmp_path, 2).cause == "crash"
 

@@ -11,6 +11,7 @@ from engine.artifacts import versions
 from engine.artifacts.refs import ArtifactRef
 from engine.errors import EngineError
 from engine.runs import folder, library
+from engine.runs.failures import DiskFull
 from engine.runs.library import Runs, default_root
 
 
@@ -157,7 +158,7 @@ def test_a_full_disk_at_creation_leaves_nothing(runs, fake, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskFull, match=r"Free some space"):
         runs.create(fake.Act())
     monkeypatch.undo()
     assert [path for path in runs.root.iterdir() if path.is_dir()] == []

@@ -33,6 +33,24 @@ def test_a_process_is_alive_until_it_is_not(child):
     assert processes.process(child.pid) is None
 
 
+@pytest.mark.skipif(not processes.LINUX, reason="reads /proc")
+def test_a_process_whose_first_thread_has_ended_still_lives():
+    code = (
+        "import ctypes, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "print(flush=True); ctypes.CDLL(None).pthread_exit(None)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as popen:
+        popen.stdout.readline()
+        found, end = processes.process(popen.pid), time.monotonic() + 5
+        while psutil.Process(popen.pid).status() != psutil.STATUS_ZOMBIE and time.monotonic() < end:
+            time.sleep(0.01)
+        assert psutil.Process(popen.pid).status() == psutil.STATUS_ZOMBIE
+        assert found.alive()
+        popen.kill()
+    assert not found.alive()
+
+
 def test_the_same_number_with_another_start_is_another_process():
     me = processes.this_process()
     assert me.alive()

@@ -17,7 +17,7 @@ from engine.runs.library import Runs
 runs, end = Runs(Path(sys.argv[1])), time.monotonic() + 60
 while time.monotonic() < end and any(item.state not in ("finished", "failed", "lost") for item in runs.list()):
     runs.dispatch()
-    time.sleep(0.005)
+    time.sleep(0.03)
 """
 
 
@@ -26,7 +26,7 @@ def lines(runs, id, kind):
 
 
 def test_two_dispatchers_start_nothing_twice(runs, fake, environment):
-    ids = [runs.create(fake.Act(seed=seed)) for seed in range(6)]
+    ids = [runs.create(fake.Act(seed=seed)) for seed in range(5)]
     command = [sys.executable, "-c", DISPATCHER, runs.root]
     dispatchers = [subprocess.Popen(command, env=environment) for _ in range(2)]
     assert [dispatcher.wait(60) for dispatcher in dispatchers] == [0, 0]

@@ -82,6 +82,13 @@ class ActTask:
     def full(self, config, run):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere/file")
 
+    def fill(self, config, run):
+        """Publish until the disk is full."""
+        for step in range(10_000):
+            run.publish("big", {"x": np.arange(config.amount) + 0.5}, kind="table")
+            run.measure("fake_position", step, step=step)
+            run.checkpoint({"step": step})
+
     def missing(self, config, run):
         import a_package_that_nobody_has  # noqa: F401
 

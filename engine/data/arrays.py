@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ EXAMPLES = ("x_train", "x", "X_train", "X", "train_images", "images", "data", "f
 TARGETS = ("y_train", "y", "Y_train", "Y", "train_labels", "labels", "target", "targets", "label")
 TEST_EXAMPLES = ("x_test", "X_test", "test_images")
 TEST_TARGETS = ("y_test", "Y_test", "test_labels")
+ARCHIVE_FAULTS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)  # damage, odd methods, encryption
 BOMB = 200  # times the size of the archive; real arrays of few values reach about 100
 BOMB_BYTES = 100 * 2**20  # smaller ones harm nobody
 
@@ -79,7 +81,7 @@ def _open(path: Path) -> dict[str, tuple[int, ...]]:
             check_memory(path, 3 * unpacked)
             names = [item.filename for item in archive.infolist() if item.filename.endswith(".npy")]
             return {name.removesuffix(".npy"): _header(archive, name, path) for name in names}
-    except zipfile.BadZipFile as error:
+    except ARCHIVE_FAULTS as error:
         with path.open("rb") as file:
             cut = file.read(2) == b"PK" and "not a zip file" in str(error)  # its table of contents is at the end
         reason = "the archive ends too early" if cut else str(error).rstrip(".")
@@ -93,7 +95,7 @@ def _header(archive: zipfile.ZipFile, name: str, path: Path) -> tuple[int, ...]:
             reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, _, dtype = reader(stream)
             start = stream.tell()
-        except (ValueError, EOFError) as error:
+        except (ValueError, EOFError, SyntaxError, *ARCHIVE_FAULTS) as error:
             raise WrongFormat(path=path, format="NPZ", reason=f"{name}: {error}") from error
     if dtype.hasobject:
         raise PickledArrays(name=name.removesuffix(".npy"), path=path)
@@ -107,5 +109,5 @@ def _load(path: Path, name: str) -> Array:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return np.asarray(archive[name])
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, *ARCHIVE_FAULTS) as error:
         raise WrongFormat(path=path, format="NPZ", reason=f"{name}: {str(error).rstrip('.')}") from error

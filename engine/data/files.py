@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+import zlib
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ from engine.data.dataset import Raw
 from engine.data.errors import EmptyFile, MissingFile, TooLarge, UnknownFormat, UnreadableFile, WrongFormat
 
 IDX_NAME = re.compile(r"idx\d-ubyte(\.gz)?$", re.IGNORECASE)
+IDX_TYPES = (b"\x08", b"\x09", b"\x0b", b"\x0c", b"\x0d", b"\x0e")
 TABLES = {".csv", ".tsv", ".txt", ".data", ".tab"}
 MEMORY_SHARE = 0.5
 BLOCK = 1 << 20
@@ -82,7 +84,7 @@ def detect(path: Path) -> str:
     if not start:
         raise EmptyFile(path=path)
     stem = Path(path.stem) if path.suffix == ".gz" else path
-    if IDX_NAME.search(path.name) or (start[:2] == b"\0\0" and start[2] in (8, 9, 11, 12, 13, 14)):
+    if IDX_NAME.search(path.name) or (start[:2] == b"\0\0" and start[2:3] in IDX_TYPES):
         return "idx"
     if path.suffix == ".npz" or start == b"PK\x03\x04":
         return "npz"
@@ -125,7 +127,7 @@ def read_bytes(path: Path, factor: float = 1.0, limit: int | None = None) -> byt
                 parts.append(part)
                 total += len(part)
                 check_memory(path, int(total * factor))
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise WrongFormat(path=path, format="gzip", reason=str(error).rstrip(".")) from error
     return b"".join(parts)[:limit]
 

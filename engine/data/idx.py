@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+import zlib
 from math import prod
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -79,7 +80,7 @@ def read_array(path: Path) -> Array:
     try:
         with opener(path, "rb") as stream:
             return _parse(path, cast(BinaryIO, stream))
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise WrongFormat(path=path, format="gzip", reason=str(error).rstrip(".")) from error
 
 

@@ -90,7 +90,7 @@ def decode(file: Path, data: bytes, size: int, grey: bool) -> Array:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
+            warnings.simplefilter("ignore")  # of odd metadata; for pixels our own limit is lower
             with Image.open(io.BytesIO(data)) as image:
                 width, height = image.size
                 if width * height > MOST_PIXELS:
@@ -98,7 +98,9 @@ def decode(file: Path, data: bytes, size: int, grey: bool) -> Array:
                         path=file, reason=f"It has {width} x {height} pixels, where {MOST_PIXELS:,} are allowed."
                     )
                 scaled = image.convert("L" if grey else "RGB").resize((size, size), 2)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except BadImage:
+        raise
+    except Exception as error:  # damaged files make decoders fail in many ways
         raise BadImage(path=file, reason=f"{str(error)[:200].rstrip('.')}.") from error
     array = np.asarray(scaled, dtype=np.float32)
     return array[None] if grey else np.ascontiguousarray(np.moveaxis(array, 2, 0))

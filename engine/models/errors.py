@@ -115,7 +115,7 @@ class WeightsMismatch(ModelError):
 class WrongDerivatives(ModelError):
     what = "Second derivatives of this network are wrong."
     why = (
-        "Along a random direction the Hessian product differs from finite differences of the gradient by {error:.2g} "
+        "Along a random direction the Hessian product differs from finite differences of the gradient by {error} "
         "of its length, in {layers}."
     )
     remedy = "A hand-written backward pass is the usual cause: write it with differentiable operations only."

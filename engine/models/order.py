@@ -99,7 +99,7 @@ def _compare(product: Params, differences: list[Params]) -> None:
     size = max(_norm(product), _norm(best))
     if size > NEGLIGIBLE and not error(best) <= TOLERANCE * size:
         worst = sorted(product, key=lambda name: -float((product[name] - best[name]).norm()))
-        raise WrongDerivatives(error=error(best) / size, layers=", ".join(worst[:3]))
+        raise WrongDerivatives(error=f"{error(best) / size:.2g}", layers=", ".join(worst[:3]))
 
 
 def _norm(values: Params) -> float:

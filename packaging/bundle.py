@@ -57,13 +57,20 @@ def self_test(folder: Path) -> list[str]:
         for words, expected in (
             (["--engine", "--version"], "theodolite-engine "),
             (["--engine", "tasks"], "training.train"),
-            (["--self-test"], "{"),
+            (["--worker", "--devices"], "torch is missing"),
+            (["--self-test"], '"ok": true'),
         ):
             began = time.monotonic()
             done = start(folder, *words, home=Path(home))
             print(f"theodolite {' '.join(words)}: {time.monotonic() - began:.1f} s, exit code {done.returncode}")
             if done.returncode or expected not in done.stdout:
                 found.append(f"theodolite {' '.join(words)}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    # Another interpreter, which has torch, works with the sources that lie beside the program.
+    sources = folder / "_internal" / "engine" / "runs" / "bootstrap.py"
+    command = [sys.executable, "-P", str(sources), "--devices"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode or "torch is missing" in done.stdout:
+        found.append(f"{' '.join(command)}:\n{done.stdout[-1000:]}\n{done.stderr[-1000:]}")
     return found
 
 

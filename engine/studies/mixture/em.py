@@ -118,7 +118,7 @@ def expectation_maximisation(rows: Rows, params: Parameters, family: Family, gua
         current = maximise(family, moments.take(go), guard, previous=current.take(go))
         if control.reseed:
             mine = weights if weights is None or weights.ndim == 1 else weights[alive]
-            current = _reseed(rows, current, moments.take(go), family, guard, out.reseeds, alive, last, mine)
+            current = reseed(rows, current, moments.take(go), family, guard, out.reseeds, alive, last, mine)
     return out
 
 
@@ -133,8 +133,8 @@ def _record(out: Outcome, chains: NDArray[np.intp], params: Parameters, likeliho
     out.iterations[chains], out.converged[chains] = step, still
 
 
-def _reseed(rows: Rows, params: Parameters, moments: Moments, family: Family, guard: Guard,
-            reseeds: NDArray[np.intp], alive: NDArray[np.intp], last: Array, weights: Array | None) -> Parameters:
+def reseed(rows: Rows, params: Parameters, moments: Moments, family: Family, guard: Guard,
+           reseeds: NDArray[np.intp], alive: NDArray[np.intp], last: Array, weights: Array | None) -> Parameters:
     """Move components with too few rows to the row of lowest density; after three times switch them off."""
     need = 5 if guard.prior is not None else rows_needed(family, params.dimension)
     # Row weights count as shares of the rows, so that rescaling them changes nothing.

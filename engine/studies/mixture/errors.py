@@ -34,6 +34,14 @@ class InfiniteValueError(EngineError):
     remedy = "Remove these rows, or mark the values as missing and choose the fit for missing values."
 
 
+class ThinComponentsError(EngineError):
+    """Raised when resampled EM would let one component swallow the others."""
+
+    what = "The smallest component holds about {rows} rows, too few for resampled EM on {q} axes."
+    why = "It needs {needed}; with fewer, rows outside a resample drift to the widest component."
+    remedy = "Use fewer axes or components, a family with fewer parameters, or bagged EM."
+
+
 class BadStartError(EngineError):
     """Raised when a fit is asked for without starts."""
 

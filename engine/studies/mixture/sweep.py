@@ -148,3 +148,17 @@ def partition_moments(rows: Rows, labels: NDArray[np.integer], components: int, 
         sums = sums + kernel.gather(z.reshape(components * r, -1), phi)
     n, first, second = kernel.moments(np.asarray(sums), (r, components, rows.dimension))
     return Moments(np.full(r, np.nan), n, first, second)
+
+
+def membership_moments(rows: Rows, z: Array, diagonal: bool, weights: Array | None = None) -> Moments:
+    """The sums for given memberships z (R, n, G)."""
+    kernel = choose(diagonal, rows.dimension)
+    r, _, g = z.shape
+    sums: Any = 0.0
+    for block, phi in rows.blocks(kernel, np.float64, block_height(r * g)):
+        part = np.ascontiguousarray(z[:, block].transpose(2, 0, 1))
+        if weights is not None:
+            part *= weights[..., block]
+        sums = sums + kernel.gather(part.reshape(g * r, -1), phi)
+    n, first, second = kernel.moments(np.asarray(sums), (r, g, rows.dimension))
+    return Moments(np.full(r, np.nan), n, first, second)

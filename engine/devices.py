@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -68,8 +69,23 @@ def discover(interpreter: str | None = None, *, timeout: float = TIMEOUT, cache:
 
 
 def accelerators(interpreter: str | None = None, cache: Path | None = None) -> list[str]:
-    """Names of the usable accelerators that ``discover`` has found since boot; starts nothing."""
-    return [device.name for device in _read(_cache_file(interpreter, cache)) or [] if device.usable and device != CPU]
+    """Names of the usable accelerators; quick, except at the first call after a boot where there may be some."""
+    found = discover(interpreter, cache=cache) if any(map(_exists, _TRACES)) else []
+    return [device.name for device in found if device.usable and device != CPU]
+
+
+# Files that are there when a driver is: NVIDIA, AMD, WSL, Windows; Apple's own processors have theirs built in.
+_TRACES = (
+    "/dev/nvidiactl",
+    "/dev/kfd",
+    "/dev/dxg",
+    "C:\\Windows\\System32\\nvcuda.dll",
+    "/System/Library/Extensions/AGXG*",
+)
+
+
+def _exists(pattern: str) -> bool:
+    return bool(glob.glob(pattern))
 
 
 def _probe(interpreter: str, timeout: float) -> list[Device]:

@@ -33,6 +33,11 @@ def session_command(folders: Sequence[Path], interpreter: str | None, threads: i
     return [*start, "--session", *(str(folder.absolute()) for folder in folders)], _environment(threads)
 
 
+def left_command(run_folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Arguments and environment of a process that gives the slot of a run back once its worker is gone."""
+    return [*_start(None), "--left", str(run_folder.absolute())], _environment(1)
+
+
 def _start(interpreter: str | None) -> list[str]:
     if interpreter is None and getattr(sys, "frozen", False):
         return [sys.executable, "--worker"]

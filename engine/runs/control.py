@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from engine.durable import write_exclusive
 
-COMMANDS = ("stop", "cancel")
 STOP_GRACE = 10.0
 _LOOK_EVERY = 0.02
 _SETTLED_AFTER_NS = 100_000_000

@@ -233,8 +233,3 @@ def _model(path: Path, cls: type[_Model]) -> _Model | None:
         return cls.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
-
-
-def size(folder: Path) -> int:
-    """Bytes of all files in a run folder."""
-    return sum(os.lstat(os.path.join(top, name)).st_size for top, _, names in os.walk(folder) for name in names)

@@ -261,8 +261,18 @@ class Runs:
 
     @in_words()
     def list(self) -> Sequence[Summary]:
-        """All runs, newest first; those that are not over are looked at, the others come from the index."""
-        return [self._summary(row) for row in self._store.rows()]
+        """All runs, newest first; those that are not over are looked at, the others come from the index.
+
+        Folders that were removed or added by hand leave or enter the index.
+        """
+        there = {entry.name for entry in os.scandir(self.root) if not entry.name.startswith(".")}
+        rows = self._store.rows()
+        known = {row.id for row in rows}
+        for id in known - there:
+            self._store.forget(id)
+        added = [id for id in there - known if folder.is_run(self.root / id) and self._store.adopt(self.root / id)]
+        rows = self._store.rows() if added else [row for row in rows if row.id in there]
+        return [self._summary(row) for row in rows]
 
     def _summary(self, row: Row) -> Summary:
         if row.state in state.OVER:
@@ -270,8 +280,8 @@ class Runs:
             return _summary(row)
         try:
             reader = self._readers.get(row.id) or self._readers.setdefault(row.id, RunReader(self.root / row.id))
-        except folder.NotARun:
-            return _summary(replace(row, state="lost", reason="ended early"))
+        except folder.NotARun:  # removed this very moment
+            return _summary(replace(row, state="lost"))
         reader.poll()
         now = reader.status
         if (now.state, now.reason) != (row.state, row.reason):

@@ -98,8 +98,8 @@ class RunReader:
             times.popleft()
 
     @property
-    def state(self) -> str:
-        """One of engine.runs.state.STATES, as of the last poll."""
+    def state(self) -> state.State:
+        """Where the run stands, as of the last poll."""
         return self.status.state
 
     @property

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from engine.runs import control, folder
 from engine.runs.events import Event, EventTail, Failed, Finished, Queued, Started, Stopped, Stopping
 from engine.runs.processes import Process, oom_kills
 
-STATES = ("queued", "starting", "running", "stopping", "stopped", "finished", "failed", "lost")
+State = Literal["queued", "starting", "running", "stopping", "stopped", "finished", "failed", "lost"]
 OVER = frozenset({"stopped", "finished", "failed", "lost"})
 ACTIVE = frozenset({"starting", "running", "stopping"})
 CAUSES = {
@@ -34,12 +35,12 @@ class Status:
     """Where a run stands.
 
     Attributes:
-        state: one of STATES. reason: "cancelled" or "stopped" when stopped, one of CAUSES when lost, else "".
+        state: see State. reason: "cancelled" or "stopped" when stopped, one of CAUSES when lost, else "".
         since: when the last event of its life happened, seconds since 1970. attempt: how often it was queued.
         process: its worker, when one is or was there.
     """
 
-    state: str
+    state: State
     reason: str = ""
     since: float = 0.0
     attempt: int = 0
@@ -127,7 +128,7 @@ def _judge(path: Path, life: Life, process: Process | None, alive: bool) -> Stat
     if last is None:
         return Status("lost", "ended early")
 
-    def done(state: str, reason: str = "") -> Status:
+    def done(state: State, reason: str = "") -> Status:
         return Status(state, reason, last.t, life.attempt, process)
 
     match last:

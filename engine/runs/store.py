@@ -137,10 +137,11 @@ class Store:
         with self.exclusive():
             for table in ("runs", "links", "leases"):
                 self._db.execute(f"DELETE FROM {table}")
-            count = sum(self._index(path) for path in found)
+            count = sum(self.adopt(path) for path in found)
         return count
 
-    def _index(self, path: Path) -> bool:
+    def adopt(self, path: Path) -> bool:
+        """Add a run that was found in the folder, with its lease if it is active; False when it is none."""
         try:
             row = self.put(path)
         except folder.NotARun:

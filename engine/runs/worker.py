@@ -8,6 +8,7 @@ import functools
 import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ from engine.artifacts.refs import ArtifactRef
 from engine.durable import FileLock
 from engine.errors import EngineError
 from engine.runs import control, failures, folder, log, state
+from engine.runs.command import left_command
 from engine.runs.events import Event, EventLog, EventTail, Finished, Queued, Started, Stopped, Stopping
 from engine.runs.processes import kill_children, oom_kills, this_process
 from engine.runs.recorder import Recorder
@@ -52,12 +54,14 @@ class NewerRun(EngineError):
 
 
 def main(arguments: list[str]) -> int:
-    """``FOLDER``, ``--spare`` or ``--devices``; returns the exit code."""
+    """``FOLDER``, ``--spare``, ``--devices`` or ``--left FOLDER``; returns the exit code."""
     if arguments == ["--spare"]:
         return spare()
     if arguments == ["--devices"]:
         device_probe.main()
         return 0
+    if arguments[:1] == ["--left"]:
+        return go_on(Path(arguments[1]))
     return work(Path(arguments[0]))
 
 
@@ -129,6 +133,16 @@ def _leave(path: Path, launch: folder.Launch) -> None:
     except Exception:
         # The run itself is over and recorded; whoever looks next starts what waits.
         traceback.print_exc()
+
+
+def go_on(path: Path) -> int:
+    """In place of a worker that has to leave by force: when it is gone, give its slot back and start what waits."""
+    launch, end = folder.launch(path), time.monotonic() + _LOCK_PATIENCE
+    while not state.status(path).over and time.monotonic() < end:
+        time.sleep(0.01)
+    if launch is not None:
+        _leave(path, launch)
+    return 0
 
 
 class _Worker:
@@ -228,7 +242,9 @@ class _Worker:
             command = control.pending(self._path, self._life.voided)
             if command is not None and command.overdue:
                 kill_children()
-                _leave(self._path, self._launch)
+                # Not from here: who kills this process meanwhile kills its children too, a worker just begun included.
+                arguments, environment = left_command(self._path)
+                subprocess.Popen(arguments, env=environment, start_new_session=True, stdin=subprocess.DEVNULL)
                 os._exit(0)
 
 

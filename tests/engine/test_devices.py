@@ -18,13 +18,17 @@ def interpreter(tmp_path, script):
     return str(path)
 
 
+@pytest.fixture(autouse=True)
+def a_trace_of_a_driver(monkeypatch, tmp_path):
+    monkeypatch.setattr(devices, "_TRACES", (str(tmp_path),))
+
+
 LINE = {"name": "cuda:0", "title": "A GPU", "memory": 80 << 30, "usable": True, "reason": ""}
 
 
 def test_usable_devices_come_first_and_are_remembered(tmp_path):
     bad = {**LINE, "name": "cuda:1", "usable": False, "reason": "a matrix product on it came out wrong"}
     python = interpreter(tmp_path, f"print('noise'); print({json.dumps(LINE)!r}); print({json.dumps(bad)!r})")
-    assert devices.accelerators(python, tmp_path) == []
     found = devices.discover(python, cache=tmp_path)
     assert [(device.name, device.usable) for device in found] == [("cuda:0", True), ("cuda:1", False), ("cpu", True)]
     assert found[0].memory == 80 << 30 and found[1].reason
@@ -37,10 +41,21 @@ def test_usable_devices_come_first_and_are_remembered(tmp_path):
 
 def test_another_interpreter_or_boot_is_asked_anew(tmp_path, monkeypatch):
     python = interpreter(tmp_path, f"print({json.dumps(LINE)!r})")
-    devices.discover(python, cache=tmp_path)
+    assert devices.accelerators(python, tmp_path) == ["cuda:0"]
+    interpreter(tmp_path, "print()")
+    assert devices.accelerators(python, tmp_path) == []  # the file changed
+    interpreter(tmp_path, f"print({json.dumps(LINE)!r})")
     monkeypatch.setattr(devices, "boot_id", lambda: "another")
+    assert devices.accelerators(python, tmp_path) == ["cuda:0"]
+
+
+def test_without_a_trace_of_a_driver_nobody_is_asked(tmp_path, monkeypatch):
+    python = interpreter(tmp_path, f"print({json.dumps(LINE)!r})")
+    monkeypatch.setattr(devices, "_TRACES", (str(tmp_path / "nvidia*"),))
     assert devices.accelerators(python, tmp_path) == []
-    assert devices.accelerators(None, tmp_path) == []
+    assert list(tmp_path.glob("devices-*")) == []
+    (tmp_path / "nvidiactl").touch()
+    assert devices.accelerators(python, tmp_path) == ["cuda:0"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from engine.runs.state import State
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -37,8 +39,8 @@ class Executor(Protocol):
             EngineError: it cannot be done; the run will not start.
         """
 
-    def state(self, folder: Path) -> str:
-        """One of engine.runs.state.STATES."""
+    def state(self, folder: Path) -> State:
+        """Where the run stands."""
 
     def stop(self, folder: Path, *, grace: float = 10.0) -> None:
         """Ask the worker to leave at its next point; after ``grace`` seconds it is killed, still resumable."""

@@ -98,7 +98,7 @@ class LocalExecutor:
         spare.stdin.close()
         return spare
 
-    def state(self, path: Path) -> str:
+    def state(self, path: Path) -> state.State:
         """See Executor."""
         self._reap()
         return state.status(path).state

@@ -117,10 +117,3 @@ def test_the_first_note_of_an_end_stays(tmp_path):
     assert folder.exit_note(tmp_path, 1).cause == "ended early"
     folder.note_exit(tmp_path, 2, "crash")
     assert folder.exit_note(tmp_path, 2).cause == "crash"
-
-
-def test_size_counts_all_files(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "x").write_bytes(bytes(100))
-    (tmp_path / "y").write_bytes(bytes(11))
-    assert folder.size(tmp_path) == 111

@@ -128,6 +128,14 @@ def test_what_was_deleted_can_be_restored_until_the_trash_is_emptied(runs, walke
         runs.restore(walked)
 
 
+def test_folders_moved_by_hand_leave_and_enter_the_list(runs, walked, fake, tmp_path):
+    os.rename(runs.root / walked, tmp_path / walked)
+    assert list(runs.list()) == []
+    (runs.root / "20200101-000000-junk").mkdir()
+    os.rename(tmp_path / walked, runs.root / walked)
+    assert [(item.id, item.state) for item in runs.list()] == [(walked, "finished")]
+
+
 def test_what_is_running_cannot_be_deleted(runs, fake, until):
     id = runs.create(fake.Act(what="wait"), name="busy")
     runs.dispatch()

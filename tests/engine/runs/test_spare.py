@@ -1,6 +1,7 @@
 """The spare worker: ready before it is asked, used once, gone when nobody can ask any more."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -30,6 +31,7 @@ def no_torch(tmp_path, monkeypatch):
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "torch.py").write_text("def set_num_threads(count): print('threads', count)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"))
+    return tmp_path / "hook"
 
 
 def test_the_next_run_takes_the_spare(runs, fake, until, no_torch):
@@ -78,6 +80,7 @@ def test_a_spare_leaves_with_its_owner(tmp_path, environment, no_torch):
         "runs = Runs(Path(sys.argv[1])); runs.warm(); print(runs.executor._spare.pid, flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code, tmp_path / "runs"]
+    environment["PYTHONPATH"] = os.pathsep.join([environment["PYTHONPATH"], str(no_torch)])
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as owner:
         spare = psutil.Process(int(owner.stdout.readline()))
         owner.kill()

@@ -61,12 +61,14 @@ def test_cancel_takes_the_children_along(runs, begin):
     assert not any(member.alive() for member in family)
 
 
-def test_an_overdue_stop_becomes_a_kill_that_can_be_resumed(runs, until, begin):
+def test_an_overdue_stop_becomes_a_kill_that_can_be_resumed(runs, fake, until, begin):
     """The worker itself sees to it where its interpreter can run..."""
     id = begin("native")
+    waiting = runs.create(fake.Act(), device="cpu")
     runs.stop(id, grace=0.1)
     reader = until(runs, id, "stopped", timeout=5)
     assert reader.reason == "stopped"
+    until(runs, waiting, "finished")  # the slot was handed on, and nobody here dispatched
     runs.resume(id)
     assert runs.reader(id).state == "queued"
     runs.cancel(id)

@@ -16,6 +16,7 @@ from engine.errors import EngineError
 Array = NDArray[np.float64]
 CONSTANT = "constant: the representation is the same for all inputs"
 INFINITE = "not finite: the representation holds NaN or infinity"
+ROUNDING = 1e-5  # share of the biased term below which an unbiased one is lost in single precision's rounding
 FEW = "too few inputs: the unbiased estimator needs four or more"
 NOISE = "indistinguishable from noise: the unbiased self-similarity is not positive"
 
@@ -84,7 +85,7 @@ class CkaAccumulator:
         others = ones if second is None else _Side(second, self.debiased)
         if ones.n != others.n:
             raise DifferentInputs(first=ones.n, second=others.n)
-        parts = list(_hsic(ones, others, self.debiased))
+        parts = _hsic(ones, others, self.debiased)
         self._sums = [total + part for total, part in zip(self._sums, parts, strict=True)] if self._sums else parts
         for mine, theirs in zip(self._reasons, (ones.reasons, others.reasons), strict=True):
             mine.update(theirs)
@@ -92,10 +93,11 @@ class CkaAccumulator:
 
     def value(self) -> Similarity:
         """CKA of all batches so far."""
-        cross, own, other = self._sums
+        cross, own, other, scale, other_scale = self._sums
         reasons = tuple(dict(part) for part in self._reasons)
-        for terms, known in zip((own, other), reasons, strict=True):
-            known.update({i: NOISE for i, term in enumerate(terms) if not term > 0 and i not in known})
+        for terms, scales, known in zip((own, other), (scale, other_scale), reasons, strict=True):
+            lost = np.flatnonzero(~(terms > ROUNDING * scales))
+            known.update({int(i): NOISE for i in lost if int(i) not in known})
         values = np.full(cross.shape, np.nan)
         rows = [i for i in range(len(own)) if i not in reasons[0]]
         columns = [j for j in range(len(other)) if j not in reasons[1]]
@@ -105,7 +107,7 @@ class CkaAccumulator:
 
 
 class _Side:
-    """One side's representations, centred and scaled in double precision, with what every pair needs of each.
+    """One side's representations, centred and scaled in double precision and kept in their own.
 
     Attributes:
         parts: (n, d_i) each, mean 0 and Frobenius norm 1. reasons: index -> why this one is undefined.
@@ -128,29 +130,27 @@ class _Side:
                 self.reasons[index] = CONSTANT
             elif debiased and self.n < 4:
                 self.reasons[index] = FEW
-            self.parts.append(centred / norm if index not in self.reasons else torch.zeros_like(centred))
+            scaled = centred / norm if index not in self.reasons else torch.zeros_like(centred)
+            self.parts.append(scaled.to(torch.promote_types(values.dtype, torch.float32)))
         self.widths = [part.shape[1] for part in self.parts]
 
     def margins(self) -> tuple[Tensor, Tensor]:
         """(k, n) diagonals of the kernels, and (k, n) row sums of the kernels without their diagonals."""
-        diagonals = torch.stack([part.pow(2).sum(1) for part in self.parts])
-        return diagonals, torch.stack([part @ part.sum(0) for part in self.parts]) - diagonals
+        diagonals = torch.stack([part.double().pow(2).sum(1) for part in self.parts])
+        sums = torch.stack([part.double() @ part.double().sum(0) for part in self.parts])
+        return diagonals, sums - diagonals
 
 
-def _hsic(ones: _Side, others: _Side, debiased: bool) -> tuple[Array, Array, Array]:
-    """HSIC of each pair (a, b), and of each with itself (a,), (b,)."""
-    same = others is ones
-    cross = _inner(ones, others)
-    if same:
-        own = other = torch.diagonal(cross)
-    else:
-        own, other = (torch.stack([_self(part) for part in side.parts]) for side in (ones, others))
+def _hsic(ones: _Side, others: _Side, debiased: bool) -> list[Array]:
+    """HSIC of each pair (a, b), of each with itself (a,), (b,), and the biased terms these two come from."""
+    cross, own, other = _inner(ones, others)
+    scales = own, other
     if debiased and ones.n >= 4:
         n, (d1, r1), (d2, r2) = ones.n, ones.margins(), others.margins()
         cross = _unbiased(n, cross, d1 @ d2.T, torch.outer(r1.sum(1), r2.sum(1)), r1 @ r2.T)
         own = _unbiased(n, own, d1.pow(2).sum(1), r1.sum(1).pow(2), r1.pow(2).sum(1))
         other = _unbiased(n, other, d2.pow(2).sum(1), r2.sum(1).pow(2), r2.pow(2).sum(1))
-    return cross.cpu().numpy(), own.cpu().numpy().copy(), other.cpu().numpy().copy()
+    return [terms.cpu().numpy().copy() for terms in (cross, own, other, *scales)]
 
 
 def _unbiased(n: int, inner: Tensor, diagonals: Tensor, sums: Tensor, rows: Tensor) -> Tensor:
@@ -158,38 +158,44 @@ def _unbiased(n: int, inner: Tensor, diagonals: Tensor, sums: Tensor, rows: Tens
     return inner - diagonals + sums / ((n - 1) * (n - 2)) - 2 * rows / (n - 2)
 
 
-def _self(part: Tensor) -> Tensor:
-    gram = part.T @ part if part.shape[1] <= len(part) else part @ part.T
-    return gram.pow(2).sum()
-
-
-def _inner(ones: _Side, others: _Side) -> Tensor:
-    """(a, b) Frobenius products <X X', Y Y'> = ||Y'X||^2, the cheaper way."""
+def _inner(ones: _Side, others: _Side) -> tuple[Tensor, Tensor, Tensor]:
+    """<X X', Y Y'> = ||Y'X||^2 for each pair (a, b), and for each with itself (a,), (b,), the cheaper way."""
     n, wide, tall = ones.n, sum(ones.widths), sum(others.widths)
     kernels = n * n * (wide + (0 if others is ones else tall)) + n * n * len(ones.widths) * len(others.widths)
     return _by_features(ones, others) if n * wide * tall <= kernels else _by_kernels(ones, others)
 
 
-def _by_features(ones: _Side, others: _Side) -> Tensor:
+def _by_features(ones: _Side, others: _Side) -> tuple[Tensor, Tensor, Tensor]:
     right = torch.cat(others.parts, 1)
     ends = np.cumsum([0, *others.widths])
     rows = []
     for part in ones.parts:
-        squares = (part.T @ right).pow(2).sum(0)
+        squares = (part.to(right.dtype).T @ right).double().pow(2).sum(0)
         rows.append(torch.stack([squares[start:end].sum() for start, end in pairwise(ends)]))
-    return torch.stack(rows)
+    cross = torch.stack(rows)
+    if others is ones:
+        return cross, torch.diagonal(cross), torch.diagonal(cross)
+    own, other = (torch.stack([(x.T @ x).double().pow(2).sum() for x in side.parts]) for side in (ones, others))
+    return cross, own, other
 
 
-def _by_kernels(ones: _Side, others: _Side) -> Tensor:
-    total = torch.zeros(len(ones.parts), len(others.parts), dtype=torch.float64, device=ones.parts[0].device)
+def _by_kernels(ones: _Side, others: _Side) -> tuple[Tensor, Tensor, Tensor]:
+    cross, own, other = (ones.parts[0].new_zeros(size, dtype=torch.float64) for size in _sizes(ones, others))
     stripe = max(1, int(4e6 / (ones.n * max(len(ones.parts), len(others.parts)))))
     for start in range(0, ones.n, stripe):
         left = _stripes(ones, start, stripe)
         right = left if others is ones else _stripes(others, start, stripe)
-        total += left @ right.T
-    return total
+        cross += left @ right.T
+        own += left.pow(2).sum(1)
+        other += right.pow(2).sum(1)
+    return cross, own, other
+
+
+def _sizes(ones: _Side, others: _Side) -> tuple[tuple[int, ...], ...]:
+    a, b = len(ones.parts), len(others.parts)
+    return (a, b), (a,), (b,)
 
 
 def _stripes(side: _Side, start: int, size: int) -> Tensor:
-    """(k, size * n) rows ``start`` and on of every kernel."""
-    return torch.stack([(part[start : start + size] @ part.T).reshape(-1) for part in side.parts])
+    """(k, size * n) rows ``start`` and on of every kernel, in double precision."""
+    return torch.stack([(part[start : start + size] @ part.T).reshape(-1).double() for part in side.parts])

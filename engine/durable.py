@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 
-def write_atomic(path: Path, data: bytes | str, *, sync: bool = True) -> None:
-    """Replace ``path`` by ``data``: a reader sees the old or the new content, never a part.
+@contextlib.contextmanager
+def replacing(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
+    """A file to write to that takes the place of ``path`` when the block ends without an error.
+
+    A reader sees the old or the new content, never a part.
 
     Args:
         sync: wait until the disk has it; False when only a crash of the machine could lose it and that is harmless.
     """
-    temporary = _write_beside(path, data, sync)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
     try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
         _replace(temporary, path)
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     if sync:
@@ -38,13 +48,20 @@ def _replace(temporary: Path, path: Path) -> None:
     os.replace(temporary, path)
 
 
+def write_atomic(path: Path, data: bytes | str, *, sync: bool = True) -> None:
+    """Replace the content of ``path``; see ``replacing``."""
+    with replacing(path, sync=sync) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
 def write_exclusive(path: Path, data: bytes | str, *, sync: bool = True) -> None:
     """Like write_atomic, but never over a file that is there.
 
     Raises:
         FileExistsError: somebody else was first.
     """
-    temporary = _write_beside(path, data, sync)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}.new")
+    write_atomic(temporary, data, sync=sync)
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -57,20 +74,6 @@ def write_exclusive(path: Path, data: bytes | str, *, sync: bool = True) -> None
         temporary.unlink(missing_ok=True)
     if sync:
         sync_folder(path.parent)
-
-
-def _write_beside(path: Path, data: bytes | str, sync: bool) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            if sync:
-                os.fsync(file.fileno())
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    return temporary
 
 
 def write_json(path: Path, value: Any, *, sync: bool = True) -> None:

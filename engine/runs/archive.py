@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
-from engine.durable import publish_folder
+from engine.durable import publish_folder, replacing
 from engine.errors import EngineError
 from engine.runs import control, folder, state
 
@@ -41,14 +41,9 @@ def export(path: Path, file: Path) -> None:
     Raises:
         OSError: the disk is full.
     """
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            for source in _files(path):
-                archive.write(source, f"{path.name}/{source.relative_to(path).as_posix()}")
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(file) as raw, zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for source in _files(path):
+            archive.write(source, f"{path.name}/{source.relative_to(path).as_posix()}")
 
 
 def import_(source: Path, root: Path) -> str:

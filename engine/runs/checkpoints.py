@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 import zlib
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.durable import write_atomic
+from engine.durable import replacing
 
 _KEEP = 2
 _ARRAY = "__array__"
@@ -49,11 +48,10 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
         "series": dict(checkpoint.series),
         "state": _pack(checkpoint.state, arrays),
     }
-    buffer = io.BytesIO()
-    np.savez(buffer, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
     folder.mkdir(exist_ok=True)
     numbers = _numbers(folder)
-    write_atomic(folder / f"{max(numbers, default=0) + 1:06d}.npz", buffer.getvalue())
+    with replacing(folder / f"{max(numbers, default=0) + 1:06d}.npz") as file:
+        np.savez(file, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
     for number in numbers[: -(_KEEP - 1)]:
         (folder / f"{number:06d}.npz").unlink(missing_ok=True)
 

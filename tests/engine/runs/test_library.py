@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -186,6 +188,16 @@ def test_artifacts_are_found_by_kind(runs, fake, walked):
     assert list(titles) == ["two · walk", "walk one · walk"]
     (runs.root / walked / "artifacts" / "walk.0002" / "artifact.json").write_text("{")
     assert len(versions.latest(runs.root, walked)) == 0
+
+
+def test_looking_at_runs_imports_nothing_heavy(environment):
+    code = (
+        "import sys, engine.runs.library, engine.runs.reader, engine.artifacts.kinds as kinds; kinds.kinds(); "
+        "heavy = {'torch', 'scipy', 'sklearn', 'polars', 'open3d', 'PySide6', 'pandas', 'safetensors'}; "
+        "print(*heavy & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_every_error_says_what_to_do():

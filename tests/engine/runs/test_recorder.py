@@ -243,7 +243,7 @@ def test_a_restart_without_a_checkpoint_starts_all_over(begin):
 
 def test_a_checkpoint_is_announced_when_it_can_be_read(begin, monkeypatch):
     run = begin()
-    monkeypatch.setattr(checkpoints, "write_atomic", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    monkeypatch.setattr(checkpoints, "replacing", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
     with pytest.raises(OSError, match="full"):
         run.checkpoint({})
     assert b"checkpointed" not in (run.folder / "events.jsonl").read_bytes()

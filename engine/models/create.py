@@ -75,12 +75,29 @@ def create(config: AnyModelConfig, shape: tuple[int, ...], outputs: int, seed: i
     if isinstance(config, UserModel):
         assert user is not None, "open_source comes first"
         net = user.build(config.factory, seed)
+        _fix_shapes(net, shape, seed)
     else:
         net = build(config, shape, outputs, seed)
     if config.weights:
         path = Path(config.weights).expanduser()
         fit_weights(net, read_weights(path), str(path))
     return net
+
+
+def _fix_shapes(net: nn.Module, shape: tuple[int, ...], seed: int) -> None:
+    """Let lazy layers take their sizes from two examples of zeros, with random numbers that follow from the seed."""
+    if any(nn.parameter.is_lazy(p) for p in (*net.parameters(), *net.buffers())):
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(derive(seed, "lazy weights"))
+            try:
+                net(torch.zeros(2, *shape))
+            except RuntimeError as error:
+                raise BadForward(shape=shape, reason=first_line(error)) from error
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says first, without a full stop."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def choose_loss(classes: int, user: UserFile | None) -> tuple[str, LossFunction]:
@@ -111,6 +128,12 @@ def as_tensors(x: Any, y: Any, device: str | torch.device, dtype: torch.dtype = 
     return pair[0], pair[1]
 
 
+def as_array(value: Tensor) -> Any:
+    """A copy as a numpy array; bfloat16, which numpy lacks, becomes float32 without loss."""
+    value = value.detach().to("cpu", copy=True)
+    return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+
+
 def check_fit(
     module: nn.Module, loss: LossFunction, loss_name: str, data: Dataset, device: str, user: UserFile | None = None
 ) -> None:
@@ -127,8 +150,7 @@ def check_fit(
         try:
             outputs = module(x)
         except RuntimeError as error:  # what torch raises for shapes and types
-            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-            raise BadForward(shape=data.shape, reason=reason) from error
+            raise BadForward(shape=data.shape, reason=first_line(error)) from error
         finally:
             module.train(was_training)
         if not isinstance(outputs, Tensor):

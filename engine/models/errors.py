@@ -118,7 +118,10 @@ class WrongDerivatives(ModelError):
         "Along a random direction the Hessian product differs from finite differences of the gradient by {error} "
         "of its length, in {layers}."
     )
-    remedy = "A hand-written backward pass is the usual cause: write it with differentiable operations only."
+    remedy = (
+        "A hand-written or fused backward pass is the usual cause (torch's weight_norm has one): "
+        "write it with differentiable operations only."
+    )
 
 
 class NoSecondDerivatives(ModelError):

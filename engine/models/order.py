@@ -37,18 +37,23 @@ def require_order(loaded: LoadedModel, order: int = 2, batch: Batch | None = Non
     if loaded.artifact.differentiable_order < order:
         raise NoSecondDerivatives(reason="the model itself says so")
     x, y = batch if batch is not None else loaded.batch(limit=EXAMPLES)
-    x, y = (t.double() if t.is_floating_point() else t for t in (x[:EXAMPLES], y[:EXAMPLES]))
+    x, y = _double(x[:EXAMPLES]), _double(y[:EXAMPLES])
     model = copy.copy(loaded)
-    model.module = copy.deepcopy(loaded.module).double()
-    model.buffers = {name: b.double() if b.is_floating_point() else b for name, b in loaded.buffers.items()}
+    model.module = copy.deepcopy(loaded.module).to(x.device).double()
+    model.buffers = {name: _double(b) for name, b in loaded.buffers.items()}
     random = torch.Generator().manual_seed(derive(0, "second derivatives"))
-    params = {name: _nearby(p.double(), random) for name, p in loaded.params.items()}
+    params = {name: _nearby(_double(p), random) for name, p in loaded.params.items()}
     for _ in range(DIRECTIONS):
         direction = {
             n: torch.randn(p.shape, generator=random, dtype=torch.float64).to(p.device) for n, p in params.items()
         }
         direction = {name: d * params[name].norm().clamp_min(1e-3) / d.norm() for name, d in direction.items()}
         _compare(_product(model, params, direction, (x, y)), _differences(model, params, direction, (x, y)))
+
+
+def _double(value: Tensor) -> Tensor:
+    value = value.cpu() if value.device.type == "mps" else value  # Apple's GPUs have no float64
+    return value.double() if value.is_floating_point() else value
 
 
 def _nearby(p: Tensor, random: torch.Generator) -> Tensor:

@@ -52,19 +52,24 @@ class FlatParameters:
         self.layers, self.lengths = layers_of({name: p.numel() for name, p in named})
         self._starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
         self._lengths = torch.tensor(self.lengths, device=self.vector.device)
-        self._host = np.empty(len(self.vector)) if self.vector.device.type == "cpu" else None
+        self._host = np.empty(len(self.vector)) if recorded_on_host(self.vector.device) else None
 
     def squared_change(self, old: Tensor) -> Array | Tensor:
-        """Squared Euclidean distance from ``old`` (P,), by layer: (L,) float64, a tensor off the CPU."""
+        """Squared Euclidean distance from ``old`` (P,), by layer: (L,) float64; numpy if ``recorded_on_host``."""
         if self._host is None or self.vector.dtype == torch.bfloat16:
             squares = (self.vector.double() - old.double()).square_()
             sums = torch.segment_reduce(squares, "sum", lengths=self._lengths)
             return sums.numpy() if self._host is not None else sums
         with np.errstate(invalid="ignore", over="ignore"):  # a divergence is told by whoever looks at the record
             # A third of the time of torch's way.
-            np.subtract(self.vector.numpy(), old.numpy(), out=self._host, dtype=np.float64)
+            np.subtract(self.vector.cpu().numpy(), old.cpu().numpy(), out=self._host, dtype=np.float64)
             np.multiply(self._host, self._host, out=self._host)
         return np.add.reduceat(self._host, self._starts)
+
+
+def recorded_on_host(device: torch.device) -> bool:
+    """Whether records of steps are made by numpy: on the CPU, and for Apple's GPUs, which have no float64."""
+    return device.type in ("cpu", "mps")
 
 
 def layers_of(sizes: Mapping[str, int]) -> tuple[tuple[str, ...], tuple[int, ...]]:

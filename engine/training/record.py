@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.data.dataset import Array
+from engine.training.flat import recorded_on_host
 
 Rows = Array | Tensor  # numpy on the host, tensors elsewhere
 COLUMNS = ("loss", "learning_rate", "step_norm", "displacement", "layer_step_norm", "layer_displacement")
@@ -35,7 +36,7 @@ class EpochRecord:
         self.layer_step_norm: Array
         self.layer_displacement: Array
         self.diverged: int | None = None
-        self._host = device.type == "cpu"  # elsewhere each look at a value would wait for the device
+        self._host = recorded_on_host(device)  # elsewhere each look at a value would wait for the device
         self.count = 0
         self._rates = np.empty(steps)
 
@@ -53,7 +54,7 @@ class EpochRecord:
         self.count = i + 1
 
     def diverged_at(self, i: int) -> bool:
-        """Whether step ``i`` is known to have gone wrong; off the CPU this is found when the epoch closes."""
+        """Whether step ``i`` is known to have gone wrong; on CUDA devices this is found when the epoch closes."""
         return self._host and not (isfinite(self._loss[i]) and isfinite(self._steps[i].sum()))
 
     def close(self) -> EpochRecord:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from engine.data.load import load
-from engine.models.create import as_tensors, check_fit, choose_loss, create, open_source, own_data
+from engine.models.create import as_array, as_tensors, check_fit, choose_loss, create, open_source, own_data
 from engine.models.kinds import ModelArtifact
 from engine.runs.run import Run
 from engine.studies.contract import Cost, TaskConfig
@@ -42,6 +42,7 @@ class Train:
 
     def run(self, config: TrainConfig, run: Run) -> None:
         """Train from the newest checkpoint, or from the start."""
+        torch.backends.cudnn.deterministic = True  # so that a resumed run is the same on a GPU, too
         training = Training(config, run)
         with training.user.blamed("The network") if training.user else nullcontext():
             training.run()
@@ -176,7 +177,7 @@ class Training:
 
     def artifact(self) -> ModelArtifact:
         """The network as it is now."""
-        weights = {name: value.detach().cpu().numpy().copy() for name, value in self.module.state_dict().items()}
+        weights = {name: as_array(value) for name, value in self.module.state_dict().items()}
         source = self.user.source.folder if self.user else None
         return ModelArtifact(
             weights=weights,

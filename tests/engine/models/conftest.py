@@ -1,6 +1,8 @@
 """Users' model files for the tests of models."""
 
+import os
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,15 @@ from torch import nn
 def build():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 10))
 """
+
+
+@pytest.fixture(autouse=True, scope="session")
+def compiler_cache(tmp_path_factory):
+    """torch.func imports torch's compiler, which makes a folder at once."""
+    folder = Path(tmp_path_factory.mktemp("inductor"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "TORCHINDUCTOR_CACHE_DIR", str(folder))
+        yield
 
 
 @pytest.fixture

@@ -10,6 +10,6 @@ import pytest
 def compiler_cache(tmp_path_factory):
     """torch's optimisers, the oracle here, import its compiler, which makes a folder at once."""
     folder = Path(tmp_path_factory.mktemp("inductor"))
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
-    yield
-    del os.environ["TORCHINDUCTOR_CACHE_DIR"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "TORCHINDUCTOR_CACHE_DIR", str(folder))
+        yield

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from engine.training.batches import batches, epochs_for, steps_per_epoch
 from engine.training.config import Optimiser
 from engine.training.evaluate import evaluate, wilson_interval
-from engine.training.flat import FlatParameters, MixedTypes, NothingToTrain, layers_of
+from engine.training.flat import FlatParameters, MixedTypes, NothingToTrain, layers_of, recorded_on_host
 from engine.training.record import EpochRecord, Snapshots, TrajectoryRecord, snapshot_steps
 from engine.training.schedule import learning_rate
 
@@ -163,6 +163,14 @@ def test_records_take_roots_and_end_before_the_first_bad_step():
     assert record.loss.tolist() == [0, 1, 2] and record.step_norm.tolist() == [5] * 3
     assert record.displacement.tolist() == [10] * 3 and record.layer_step_norm.tolist() == [[3, 4]] * 3
     assert record.learning_rate.tolist() == [0.1] * 3
+
+
+def test_records_of_devices_without_float64_are_kept_by_numpy():
+    assert recorded_on_host(torch.device("cpu")) and recorded_on_host(torch.device("mps"))
+    assert not recorded_on_host(torch.device("cuda"))
+    record = EpochRecord(0, 1, ("a",), torch.device("mps"))
+    record.add(0, torch.tensor(2.0), 0.1, np.array([1.0]), np.array([4.0]))
+    assert record.close().loss.tolist() == [2.0]
 
 
 def test_an_infinite_step_is_a_divergence_too():

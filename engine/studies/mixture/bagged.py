@@ -57,13 +57,14 @@ class Bagged:
 
 def bagged_em(rows: Rows, start: Parameters, family: Family, guard: Guard, control: Control, seed: int,
               replicates: int = 50, *, weights: Array | None = None, observe: Observe | None = None) -> Bagged:
-    """Weighted EM to convergence on ``replicates`` resamples, each from ``start`` (one chain).
+    """Weighted EM to convergence on ``replicates`` resamples, each from every chain of ``start``; the best one counts.
 
     Args:
+        start: its first chain is the fit itself; more chains, such as other maxima, make refits freer (Hennig 2007).
         observe: sees every pass, chains named by replicate number.
     """
     n, g = rows.n, start.components
-    z0, density0 = _evaluate(rows, start)
+    z0, density0 = _evaluate(rows, start.take(np.zeros(1, int)))
     reference = z0[0].argmax(axis=1)
     total, times, every = np.zeros((n, g)), np.zeros(n), np.zeros((n, g))
     likelihood = np.zeros(n)
@@ -73,9 +74,8 @@ def bagged_em(rows: Rows, start: Parameters, family: Family, guard: Guard, contr
         numbers = np.arange(first, min(first + BATCH, replicates))
         counts = np.array([resample(n, generator(seed, "bag", int(b))) for b in numbers])
         weighted = counts if weights is None else counts * weights
-        out = expectation_maximisation(rows, start.take(np.zeros(len(numbers), int)), family, guard, control,
-                                       weights=weighted, observe=_named(observe, numbers))
-        z, density = _evaluate(rows, out.params)
+        out = _refit(rows, start, family, guard, control, weighted, _named(observe, numbers))
+        z, density = _evaluate(rows, out)
         for k, b in enumerate(numbers):
             order = match(z0[0].T @ z[k])
             mine, left_out = z[k][:, order], counts[k] == 0
@@ -85,8 +85,7 @@ def bagged_em(rows: Rows, start: Parameters, family: Family, guard: Guard, contr
             every += mine
             labels[b] = mine.argmax(axis=1)
             similar[b] = _pad(jaccard(reference, labels[b], counts[k]), g)
-            p = out.params
-            kept.append((p.weights[k][order], p.means[k][order], p.covariances[k][order]))
+            kept.append((out.weights[k][order], out.means[k][order], out.covariances[k][order]))
     memberships = np.where(times[:, None] > 0, total, every)
     memberships /= np.maximum(memberships.sum(axis=1, keepdims=True), 1e-300)
     with np.errstate(invalid="ignore"):
@@ -97,6 +96,19 @@ def bagged_em(rows: Rows, start: Parameters, family: Family, guard: Guard, contr
     w, m, c = (np.array(part) for part in zip(*kept, strict=True))
     return Bagged(memberships, per_row, out_of_bag, float(np.average(density0[0], weights=share)), w, m, c, similar,
                   labels)
+
+
+def _refit(rows: Rows, start: Parameters, family: Family, guard: Guard, control: Control, weights: Array,
+           observe: Observe | None) -> Parameters:
+    """The best solution of each resample: one chain for each row of ``weights`` (B, n)."""
+    score, found = np.full(len(weights), -np.inf), start.take(np.zeros(len(weights), int))
+    for chain in range(start.chains):
+        out = expectation_maximisation(rows, start.take(np.full(len(weights), chain)), family, guard, control,
+                                       weights=weights, observe=observe)
+        better = np.flatnonzero(out.score(guard) > score)
+        score[better] = out.score(guard)[better]
+        found = found.put(better, out.params.take(better))
+    return found
 
 
 def _evaluate(rows: Rows, params: Parameters) -> tuple[Array, Array]:

@@ -1,0 +1,135 @@
+"""The likelihood's local maxima as a picture: which starts ended in the same one, and how far apart they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.seeding import generator
+from engine.studies.mixture.agreement import (
+    adjusted_rand_index,
+    classical_scaling,
+    match,
+    confusion,
+    variation_of_information,
+)
+from engine.studies.mixture.fit import Fit
+from engine.studies.mixture.parameters import Array, Parameters
+from engine.studies.mixture.sweep import MemoryRows, sweep
+
+ROWS = 2000
+# Partitions nearer than this, in nats of variation of information, count as one maximum.
+SAME = 0.05
+
+
+@dataclass(frozen=True)
+class Basins:
+    """Local maxima reached by R starts, best first.
+
+    Attributes:
+        member: (R,) the maximum of each start. chain: (K,) the best chain of each maximum.
+        share: (K,) of the starts; solutions found by resampling are not starts and do not count.
+        objective: (K,) of its best chain. distance: (R, R) variation of information between solutions, nats.
+        position: (R, 2) classical scaling of the distances. agreement: (R,) adjusted Rand index with the best chain.
+        barrier: (K, K) the lowest log-likelihood on the straight line between two maxima, nats, in fit coordinates.
+    """
+
+    member: NDArray[np.intp]
+    chain: NDArray[np.intp]
+    share: Array
+    objective: Array
+    distance: Array
+    position: Array
+    agreement: Array
+    barrier: Array
+
+
+def basins(fit: Fit, x: Array, *, same: float = SAME, seed: int = 0) -> Basins:
+    """Group the solutions of a fit by the partitions they make of (at most 2000 of) its rows.
+
+    Args:
+        x: (n, d) the rows that were fitted, user's units. same: variation of information within a maximum, nats.
+    """
+    rows = MemoryRows(fit.frame.to(sample_rows(x, seed)))
+    labels = chain_labels(rows, fit.params)
+    r = len(labels)
+    distance = np.zeros((r, r))
+    for i in range(r):
+        for j in range(i):
+            distance[i, j] = distance[j, i] = variation_of_information(labels[i], labels[j])
+    order = np.argsort(-fit.objectives, kind="stable")
+    # The solution shown is the first maximum, even where a spurious one has a higher objective.
+    order = np.concatenate([[fit.best], order[order != fit.best]])
+    member = np.full(r, -1)
+    leaders: list[int] = []
+    for chain in order:
+        near = [k for k, leader in enumerate(leaders) if distance[chain, leader] <= same]
+        member[chain] = near[0] if near else len(leaders)
+        if not near:
+            leaders.append(int(chain))
+    begun = fit.starts >= 0
+    share = np.bincount(member[begun], minlength=len(leaders)) / max(int(begun.sum()), 1)
+    agreement = np.array([adjusted_rand_index(labels[fit.best], one) for one in labels])
+    chosen = np.array(leaders)
+    return Basins(member, chosen, share, fit.objectives[chosen], distance, classical_scaling(distance), agreement,
+                  barriers(rows, fit.params.take(chosen), labels[chosen]))
+
+
+def sample_rows(x: Array, seed: int = 0, most: int = ROWS) -> Array:
+    """All rows, or ``most`` of them at random."""
+    return x if len(x) <= most else x[np.sort(generator(seed, "basins").choice(len(x), most, replace=False))]
+
+
+def chain_labels(rows: MemoryRows, params: Parameters) -> NDArray[np.int16]:
+    """The most probable component of each row in each chain, (R, n)."""
+    labels = np.empty((params.chains, rows.n), np.int16)
+
+    def keep(block: slice, z: Array, density: Array) -> None:
+        labels[:, block] = z.argmax(axis=0)
+
+    sweep(rows, params, visit=keep)
+    return labels
+
+
+def barriers(rows: MemoryRows, params: Parameters, labels: NDArray[np.integer], points: int = 9) -> Array:
+    """Lowest log-likelihood along memberships mixed from one maximum to another, (K, K), for a tree of maxima.
+
+    Components are matched first; means, covariances and weights then move in a straight line, which for
+    covariances stays positive definite.
+    """
+    k = params.chains
+    out = np.full((k, k), np.inf)
+    own = sweep(rows, params).log_likelihood
+    out[np.arange(k), np.arange(k)] = own
+    for i in range(k):
+        for j in range(i):
+            order = _partners(labels[i], labels[j], params.components)
+            value = min(own[i], own[j], float(_along(rows, params, i, j, order, points).min()))
+            out[i, j] = out[j, i] = value
+    return out
+
+
+def _partners(a: NDArray[np.integer], b: NDArray[np.integer], components: int) -> NDArray[np.intp]:
+    full = np.zeros((components, components))
+    table = confusion(a, b)
+    full[: table.shape[0], : table.shape[1]] = table
+    return match(full)
+
+
+def _along(rows: MemoryRows, params: Parameters, i: int, j: int, order: NDArray[np.intp], points: int) -> Array:
+    t = np.linspace(0, 1, points + 2)[1:-1]
+
+    def mix(values: Array) -> Array:
+        shape = (points,) + (1,) * (values.ndim - 1)
+        return (1 - t.reshape(shape)) * values[i] + t.reshape(shape) * values[j][order]
+
+    covariances = mix(params.covariances)
+    if params.diagonal:
+        precisions, logs = 1 / covariances, np.log(covariances).sum(-1)
+    else:
+        precisions, logs = np.linalg.inv(covariances), np.linalg.slogdet(covariances)[1]
+    weights = mix(params.weights)
+    between = Parameters(weights, mix(params.means), covariances, precisions, logs, weights > 0)
+    return sweep(rows, between).log_likelihood

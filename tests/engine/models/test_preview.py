@@ -6,6 +6,8 @@ from engine.data.errors import MissingFile
 from engine.models.consent import grant
 from engine.models.errors import BadForward, ConsentMissing
 from engine.models.session import SERVICES
+from engine.sessions.client import Session
+from engine.sessions.errors import CallFailed
 from engine.sessions.service import methods
 from tests.engine.models.conftest import GOOD
 
@@ -52,3 +54,28 @@ def test_data_and_their_faults(service, tmp_path):
     assert service.data({"data": {"source": "builtin", "name": "moons", "samples": 100}}, None)["rows"] == 100
     with pytest.raises(MissingFile):
         service.data({"data": {"source": "file", "path": str(tmp_path / "no.csv")}}, None)
+
+
+def test_through_a_real_session(write):
+    """In a process of its own: answers arrive with their arrays, faults with their sentences."""
+    path = write("import torch\nprint('built')\ndef build(): return torch.nn.Linear(4, 3)\n")
+    model, data = {"builder": "user", "path": str(path)}, {"source": "builtin", "name": "iris"}
+    with Session.open("models.preview") as session:
+        facts = session.call("data", {"data": data}).result(60)
+        assert facts["examples"].shape == (16, 4) and facts["classes"] == [
+            ["setosa", 50],
+            ["versicolor", 50],
+            ["virginica", 50],
+        ]
+        with pytest.raises(CallFailed, match=r"model\.py is not run without your consent"):
+            session.call("layers", {"model": model, "data": data}).result(60)
+        sha = session.call("survey", {"path": str(path)}).result(60)["sha256"]
+        grant(sha, str(path))
+        table = session.call("layers", {"model": model, "data": data}).result(60)
+        assert [(row["type"], row["parameters"], list(row["output"])) for row in table["layers"]] == [
+            ("Linear", 15, [3])
+        ]
+        with pytest.raises(CallFailed, match=r"shape \(13,\)"):
+            session.call("layers", {"model": model, "data": {"source": "builtin", "name": "wine"}}).result(60)
+        with pytest.raises(CallFailed, match=r"There is no file or folder at .*model\.pynothing"):
+            session.call("data", {"data": {"source": "file", "path": str(path) + "nothing"}}).result(60)

@@ -176,6 +176,73 @@ def test_no_epochs_keep_a_network_as_it_is(tmp_path, small):
         train(changed(config, model=config.model.model_copy(update={"widths": (7,)})), tmp_path)
 
 
+@pytest.mark.parametrize("ending", ["pt", "safetensors"])
+def test_a_users_trained_network_comes_in_with_its_weights(tmp_path, ending):
+    """Import: the user's code, the user's checkpoint, the data it was trained on; no step is made."""
+    from safetensors.torch import save_file
+
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import torch\ndef build(): return torch.nn.Sequential(torch.nn.Linear(4, 9), torch.nn.Linear(9, 3))"
+    )
+    grant(survey(path).sha256, str(path))
+    theirs = torch.nn.Sequential(torch.nn.Linear(4, 9), torch.nn.Linear(9, 3))
+    weights = tmp_path / f"best.{ending}"
+    if ending == "pt":
+        torch.save({"epoch": 7, "state_dict": {f"module.{k}": v for k, v in theirs.state_dict().items()}}, weights)
+    else:
+        save_file(theirs.state_dict(), weights)
+    run = train(changed(model=UserModel(path=str(path), weights=str(weights)), epochs=0), tmp_path / "run")
+    weights.unlink()
+    loaded = load(run.last("model"))
+    x, y = loaded.batch("test")
+    torch.testing.assert_close(loaded.outputs(loaded.params, x), theirs(x))
+    expected = torch.nn.functional.cross_entropy(theirs(x), y).item()
+    assert run.scalars["test_loss"][0] == pytest.approx(expected, rel=1e-6)
+    assert len(run.published["model"]) == 1 and run.scalars["updates"][0] == 0
+
+
+def test_a_saved_model_goes_on_as_a_fresh_start_with_its_weights(tmp_path, small):
+    """Training on from published weights begins at their loss."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.array(w) for name, w in small.last("model").weights.items()}, tmp_path / "w.safetensors")
+    run = train(changed(model=Mlp(widths=(6,), weights=str(tmp_path / "w.safetensors"))), tmp_path)
+    assert run.series["train_loss"][0][1] == small.series["train_loss"][-1][1]
+    assert run.series["train_loss"][-1][1] < run.series["train_loss"][0][1]
+
+
+def test_settings_of_the_data_reach_the_training(tmp_path):
+    half = train(changed(data=BuiltinData(name="iris", subset=0.5)), tmp_path)
+    assert half.scalars["updates"][0] == 6 * 4  # 60 examples in batches of 16
+    tested = train(changed(data=BuiltinData(name="iris", test_fraction=0.4)), tmp_path)
+    assert tested.scalars["test_accuracy"][2] == 60
+    plain = train(changed(data=BuiltinData(name="iris", standardise="none")), tmp_path)
+    assert load(plain.last("model")).dataset().x_train.min() > 0
+    assert plain.last("model").identity["content"] != half.last("model").identity["content"]
+
+
+def test_every_setting_of_the_training_changes_it(tmp_path, small):
+    """Nothing is a setting that does nothing: each value other than the default gives another path."""
+    changes = {
+        "momentum": changed(optimiser=Optimiser(momentum=0.5)),
+        "weight decay": changed(optimiser=Optimiser(weight_decay=0.1)),
+        "rate": changed(optimiser=Optimiser(learning_rate=0.01)),
+        "schedule": changed(optimiser=Optimiser(schedule="cosine")),
+        "method": changed(optimiser=Optimiser(method="adam")),
+        "second moment": changed(optimiser=Optimiser(method="adam", second_moment=0.9)),
+        "batch": changed(batch_size=15),
+        "replacement": changed(replacement=True),
+        "seed": changed(seed=3),
+        "activation": changed(model=Mlp(widths=(6,), activation="tanh")),
+        "noise": changed(data=BuiltinData(name="iris", label_noise=0.1)),
+        "split": changed(data=BuiltinData(name="iris", split_seed=1)),
+    }
+    ends = {name: train(config, tmp_path).series["displacement"][-1][1] for name, config in changes.items()}
+    ends["default"] = small.series["displacement"][-1][1]
+    assert len(set(ends.values())) == len(ends)
+
+
 def test_a_number_to_predict(tmp_path):
     config = changed(data=BuiltinData(name="diabetes"), optimiser=Optimiser(learning_rate=0.01))
     run = train(config, tmp_path)

@@ -37,6 +37,7 @@ class Frame:
         centred = x - self.shift
         diagonal = np.diagonal(self.forward)
         if np.count_nonzero(self.forward) <= len(diagonal) and diagonal.all():
+            # Column by column, so that a missing value stays one.
             return centred * diagonal
         return centred @ self.forward.T
 

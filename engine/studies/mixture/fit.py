@@ -22,6 +22,7 @@ from engine.studies.mixture.errors import BadStartError, TooFewRowsError, check_
 from engine.studies.mixture.escape import EscapeRules, escape
 from engine.studies.mixture.families import SHARED, Family, degrees_of_freedom, own_matrices
 from engine.studies.mixture.health import spurious
+from engine.studies.mixture.missing import IncompleteRows, nan_mean_and_covariance
 from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.parameters import Array, Parameters
 from engine.studies.mixture.prior import THIN
@@ -71,17 +72,19 @@ class Task:
         scaled: (n, d) rows after the scaling asked for. frame: from the user's units to fit coordinates.
         rows: in fit coordinates. guard: of the fit. total: sum of row weights.
         thin: whether there are fewer than 5 rows per parameter.
+        volume: what log-likelihoods gain in the user's units: log |det A| for each row, of its known columns.
     """
 
     scaled: Array
     frame: Frame
-    rows: MemoryRows
+    rows: MemoryRows | IncompleteRows
     guard: Guard
     total: float
     weights: Array | None
     family: Family
     components: int
     thin: bool
+    volume: float
 
     @property
     def prior(self) -> bool:
@@ -90,7 +93,7 @@ class Task:
 
     def original(self, log_likelihood: Array) -> Array:
         """Log-likelihoods in the user's units."""
-        return log_likelihood + self.total * self.frame.log_volume
+        return log_likelihood + self.volume
 
 
 @dataclass
@@ -142,14 +145,15 @@ def fit(x: Array, components: int, family: Family = "VVV", options: Options = DE
     """Fit G components of one family to rows from many starts.
 
     Args:
-        x: (n, d) finite rows. components: G. weights: (n,) non-negative row weights or None.
+        x: (n, d) rows, nan where a value is missing (at random). components: G. weights: (n,) row weights or None.
         observe: sees every pass of every batch, chains named by start number; may raise to stop.
 
     Raises:
-        TooFewRowsError: fewer rows than this family can carry. TooManyColumnsError: more than 1500. InfiniteValueError: a value is not finite.
+        TooFewRowsError: fewer rows than this family can carry. TooManyColumnsError: more than 1500.
+        InfiniteValueError: a value is infinite.
     """
     task = prepare(x, components, family, options, weights)
-    makes = Starts(task.scaled, task.rows, family, components, task.guard, options.seed, options.shares, weights)
+    makes = starts_of(task, options)
     numbers = list(range(1 if components == 1 else options.starts))
     if not numbers:
         raise BadStartError(starts=options.starts)
@@ -168,6 +172,13 @@ def fit(x: Array, components: int, family: Family = "VVV", options: Options = DE
         raced = _extended(raced, join([raced.outcome, better]))
         kinds += ["escape"] * len(better.objective)
     return conclude(task, raced, kinds)
+
+
+def starts_of(task: Task, options: Options) -> Starts:
+    """What makes the starting parameters of a fit."""
+    rows = task.rows if isinstance(task.rows, MemoryRows) else MemoryRows(task.rows.filled())
+    return Starts(task.scaled, rows, task.family, task.components, task.guard, options.seed, options.shares,
+                  task.weights)
 
 
 def escape_rules(task: Task, options: Options) -> EscapeRules | None:
@@ -189,24 +200,50 @@ def prepare(x: Array, components: int, family: Family, options: Options, weights
     """Check a table and choose the coordinates and the guard for a fit."""
     x = np.ascontiguousarray(x, dtype=np.float64)
     check_columns(x)
+    if np.isnan(x).any():
+        return _prepare_incomplete(x, components, family, options, weights)
     check_finite(x)
-    n, d = x.shape
-    least = d + 1 if own_matrices(family) else max(components, 2)
-    if n < max(least, components):
-        raise TooFewRowsError(rows=n, needed=least, family=family, components=components, columns=d)
+    thin, prior = _check_size(len(x), x.shape[1], components, family, options)
     scaler = frame_from("columns", *mean_and_covariance(x, weights)) if options.scaling == "zscore" else None
     scaled = x if scaler is None else scaler.to(x)
     inner = frame_for(family, scaled, weights)
-    thin = n < THIN * degrees_of_freedom(family, components, d)
-    prior: PriorKind = ("pooled" if thin else "off") if options.prior == "auto" else options.prior
     resolution = options.resolution
     if resolution is not None and scaler is not None:
         resolution = resolution * np.diagonal(scaler.forward)
     guard = guard_for(inner, family, components, *mean_and_covariance(scaled, weights), prior=prior,
                       ridge=options.ridge, resolution=resolution)
     frame = inner if scaler is None else inner.after(scaler)
-    total = float(n) if weights is None else float(weights.sum())
-    return Task(scaled, frame, MemoryRows(inner.to(scaled)), guard, total, weights, family, components, thin)
+    total = float(len(x)) if weights is None else float(weights.sum())
+    return Task(scaled, frame, MemoryRows(inner.to(scaled)), guard, total, weights, family, components, thin,
+                total * frame.log_volume)
+
+
+def _check_size(n: int, d: int, components: int, family: Family, options: Options) -> tuple[bool, PriorKind]:
+    """Whether the table is thin for this fit, and the prior to use."""
+    least = max(d + 1 if own_matrices(family) else 2, components)
+    if n < least:
+        raise TooFewRowsError(rows=n, needed=least, family=family, components=components, columns=d)
+    thin = n < THIN * degrees_of_freedom(family, components, d)
+    return thin, ("pooled" if thin else "off") if options.prior == "auto" else options.prior
+
+
+def _prepare_incomplete(x: Array, components: int, family: Family, options: Options, weights: Array | None) -> Task:
+    """As ``prepare``, for rows with missing values: columns are scaled, never turned; starts see filled rows."""
+    check_finite(np.where(np.isnan(x), 0.0, x))
+    thin, prior = _check_size(len(x), x.shape[1], components, family, options)
+    mean, covariance = nan_mean_and_covariance(x, weights)
+    frame = frame_from("columns" if options.scaling == "zscore" else "isotropic", mean, covariance)
+    rows = IncompleteRows(frame.to(x))
+    inner = frame.matrix(covariance)
+    resolution = None if options.resolution is None else options.resolution * np.diagonal(frame.forward)
+    unit = frame_from("isotropic", np.zeros(len(mean)), np.eye(len(mean)))
+    guard = guard_for(unit, family, components, np.zeros(len(mean)), inner, prior=prior, ridge=options.ridge,
+                      resolution=resolution)
+    total = float(len(x)) if weights is None else float(weights.sum())
+    known = ~np.isnan(x)
+    counts = known.sum(axis=0) if weights is None else weights @ known
+    volume = float(counts @ np.log(np.diagonal(frame.forward)))
+    return Task(rows.filled(), frame, rows, guard, total, weights, family, components, thin, volume)
 
 
 def conclude(task: Task, raced: Raced, kinds: list[str]) -> Fit:
@@ -216,7 +253,7 @@ def conclude(task: Task, raced: Raced, kinds: list[str]) -> Fit:
     order = np.lexsort((-out.score(task.guard), bad, ~raced.finished))
     best = int(order[0])
     mixture = by_weight(task.frame.mixture(out.params, best, task.family))
-    shift = task.total * task.frame.log_volume
+    shift = task.volume
     return Fit(
         mixture, float(out.log_likelihood[best] + shift), best, task.family, task.components,
         degrees_of_freedom(task.family, mixture.components, mixture.dimension), task.rows.n, task.prior, raced.starts,

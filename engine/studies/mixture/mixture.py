@@ -45,11 +45,13 @@ class Mixture:
         return degrees_of_freedom(self.family, self.components, self.dimension)
 
     def log_joint(self, x: Array) -> Array:
-        """log(weights_k f_k(x)), (n, G), by Cholesky factors in float64.
+        """log(weights_k f_k(x)), (n, G), by Cholesky factors in float64; marginal densities where values are missing.
 
         Args:
-            x: (n, d).
+            x: (n, d), nan where missing.
         """
+        if np.isnan(x).any():
+            return self._marginal_joint(x)
         factors = np.linalg.cholesky(self.covariances)
         half_logs = np.log(np.diagonal(factors, axis1=-2, axis2=-1)).sum(-1)
         inverses = np.linalg.inv(factors)
@@ -62,6 +64,19 @@ class Mixture:
                 residuals = (rows - self.means[k]) @ inverses[k].T
                 out[start : start + BLOCK, k] = self._log_kernel(k, np.einsum("ij,ij->i", residuals, residuals))
         return out - half_logs + log_weights
+
+    def _marginal_joint(self, x: Array) -> Array:
+        out = np.empty((len(x), self.components))
+        masks, which = np.unique(~np.isnan(x), axis=0, return_inverse=True)
+        for index, mask in enumerate(masks):
+            rows = np.flatnonzero(which.reshape(-1) == index)
+            out[rows] = self.marginal(mask).log_joint(x[np.ix_(rows, mask)]) if mask.any() else np.log(self.weights)
+        return out
+
+    def marginal(self, columns: NDArray[Any]) -> Mixture:
+        """The mixture of some columns: a mask (d,) or indices; margins of t components keep their dof."""
+        covariances = self.covariances[:, columns][:, :, columns]
+        return Mixture(self.weights, self.means[:, columns], covariances, self.family, self.dof)
 
     def _log_kernel(self, k: int, distance: Array) -> Array:
         d = self.dimension

@@ -4,7 +4,7 @@ Measured against a loop over points on a CPU, three things save time at equal ac
 
 - examples are the last axis, so that matrix products need no transposition and sums over classes vectorise;
 - a first layer on fixed inputs is affine in the coordinates too: (W + a D + b E) x = W x + a D x + b E x, so its
-  products are made once for many points, and a point costs two scaled sums instead of a product;
+  products are made once for many points, and a point costs a sum of three of them;
 - points share calls, and all is computed in place or into the same memory, sized to stay in the cache. Convolutions
   pass images on in oneDNN's blocked memory format instead of converting back and forth.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -26,8 +27,10 @@ from engine.studies.landscape.weights import trainable
 
 POINTS = 64  # points that share the products of the first layer, and at most so many share a call
 WEIGHTS = 64 << 20  # bytes of the weights of all these points
+ONE_POINT, ONE_CALL = 8, 2  # parts of the cache for one result of columns: of one point, and of all points in a call
 CHECKED = 32  # examples on which a chain must agree with its module
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}  # of the largest output
+RISING = {torch.relu_, torch.tanh_, torch.sigmoid_}
 BLOCKED: dict[Any, Callable[..., Tensor]] = {  # what works on oneDNN's format, and how
     torch.relu_: torch.relu_, torch.tanh_: torch.tanh, torch.sigmoid_: torch.sigmoid, F.gelu: F.gelu,
     F.max_pool2d: F.max_pool2d, F.avg_pool2d: F.avg_pool2d, F.adaptive_avg_pool2d: F.adaptive_avg_pool2d,
@@ -86,8 +89,8 @@ class ChainForward:
 
     def sweep(self, coordinates: Tensor, inputs: Tensor) -> Generator[Piece]:
         """As Forward says; outputs are overwritten by the next piece."""
-        blocks = example_blocks(len(inputs), self.bytes_each, cache_bytes(inputs.device))
         plane = self.weights.plane
+        blocks = example_blocks(len(inputs), self.bytes_each, self._block_bytes(inputs.device))
         step = max(1, min(POINTS, WEIGHTS // (plane.origin.numel() * plane.origin.element_size())))
         for start in range(0, len(coordinates), step):
             part = coordinates[start : start + step]
@@ -110,20 +113,27 @@ class ChainForward:
             return
         first = self.columns[0]
         assert isinstance(first, Affine)
-        terms, factors = self._first_layer(first, x), coordinates.tolist()
+        terms = self._first_layer(first, x)
+        factors = torch.cat([torch.ones_like(coordinates[:, :1]), coordinates], 1)
         together = self._together(x.shape[0])
         for p in range(0, len(vectors), together):
             self.tick()
             points = slice(p, min(p + together, len(vectors)))
             total = self._buffer(first, (points.stop - p, *terms.shape[1:]))
-            for row, factor in zip(total, factors[points], strict=True):
-                torch.add(terms[0], terms[1], alpha=factor[0], out=row)
-                for term, value in zip(terms[2:], factor[1:], strict=True):
-                    row.add_(term, alpha=value)
+            torch.mm(factors[points], terms.flatten(1), out=total.flatten(1))
             yield points, self._columns(total, vectors[points], self.columns[1:])
 
+    def _block_bytes(self, device: torch.device) -> int:
+        """Of one result of columns of a point: near at hand, but no fewer examples than features, for whose sake a
+        matrix is read and packed."""
+        cache = cache_bytes(device)
+        if self.images:
+            return cache
+        square = self.bytes_each**2 // self.weights.plane.origin.element_size()
+        return min(cache, max(cache // ONE_POINT, square))
+
     def _together(self, examples: int) -> int:
-        cache = cache_bytes(self.weights.plane.origin.device) // 2
+        cache = cache_bytes(self.weights.plane.origin.device) // ONE_CALL
         return max(1, min(POINTS, cache // max(1, self.bytes_each * examples)))
 
     def _first_layer(self, link: Affine, x: Tensor) -> Tensor:
@@ -249,13 +259,24 @@ def chain_forward(
     columns = links[affine:]
     if not columns or not all(isinstance(link, Affine | Pointwise | Normalisation) for link in columns):
         return None
-    chain = ChainForward(weights, links[:fixed], links[fixed:affine], columns, module.bytes_each, tick)
+    images = pool_first(links[fixed:affine])
+    chain = ChainForward(weights, links[:fixed], images, columns, module.bytes_each, tick)
     for blocked in [True, False] if chain.blocked else [False]:
         chain.blocked = blocked
         with suppress(RuntimeError):  # oneDNN knows not all settings of all layers
             if _agree(chain, module, inputs[:CHECKED]):
                 return chain
     return None
+
+
+def pool_first(links: Sequence[Link]) -> list[Link]:
+    """Rising activations after max pooling instead of before it: the same result from fewer numbers."""
+    result = list(links)
+    for i, (one, other) in enumerate(pairwise(links)):
+        pooling = isinstance(other, Pool) and other.function in (F.max_pool1d, F.max_pool2d)
+        if pooling and isinstance(one, Pointwise) and one.function in RISING:
+            result[i : i + 2] = other, one
+    return result
 
 
 def _trains(link: Link, weights: Weights) -> bool:

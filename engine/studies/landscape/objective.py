@@ -49,8 +49,15 @@ def cross_entropies(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def hits(logits: Tensor, targets: Tensor) -> Tensor:
-    """(P, n) whether the largest of logits (P, C, n) is that of the target (n,); where several are equal the first."""
-    return logits.max(1).indices == targets
+    """(P, n) whether the largest of logits (P, C, n) is that of the target (n,); where several are equal, the first.
+
+    Undefined outputs are wrong. To compare with the largest other score is three times faster than to find its place.
+    """
+    index = targets.expand(len(logits), 1, -1)
+    own, other = logits.gather(1, index)[:, 0], logits.scatter(1, index, -torch.inf).amax(1)
+    if bool((own == other).any()):
+        return (logits.max(1).indices == targets) & ~own.isnan()
+    return own > other
 
 
 def summed(values: Tensor) -> NDArray[Any]:

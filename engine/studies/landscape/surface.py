@@ -142,7 +142,7 @@ class LossSurface:
     def values(self, coordinates: ArrayLike) -> Values:
         """Loss and accuracy of every split at ``coordinates`` (M, K).
 
-        A point's numbers do not depend on which other points are asked for.
+        Beyond rounding, a point's numbers do not depend on which other points are asked for.
         """
         points = self._points(coordinates)
         return self._collect(lambda inputs: self.forward.sweep(points, inputs), len(points))
@@ -232,4 +232,4 @@ def _judge(outputs: Tensor, targets: Tensor, loss: UserLoss | None) -> tuple[flo
     value = float((loss or F.cross_entropy)(outputs, targets))
     if not is_classification(outputs, targets):
         return value, float("nan")
-    return value, float((outputs.argmax(1) == targets).sum()) / len(targets)
+    return value, float(hits(outputs.T[None], targets).sum()) / len(targets)

@@ -122,6 +122,27 @@ def test_what_onednn_does_not_know_runs_without_it(layer, blocked):
     assert fast.forward.blocked is (blocked and torch.backends.mkldnn.is_available())
 
 
+@pytest.mark.parametrize(
+    ("activation", "pool", "swapped"),
+    [
+        (nn.ReLU(), nn.MaxPool2d(2), True),
+        (nn.Tanh(), nn.MaxPool2d(3, 2, 1), True),
+        (nn.Sigmoid(), nn.MaxPool2d(2), True),
+        (nn.GELU(), nn.MaxPool2d(2), False),
+        (nn.ReLU(), nn.AvgPool2d(2), False),
+    ],
+    ids=str,
+)
+def test_rising_activations_wait_for_max_pooling(activation, pool, swapped):
+    torch.manual_seed(0)
+    size = pool(torch.zeros(1, 2, 6, 6)).numel()
+    net = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), activation, pool, nn.Flatten(), nn.Linear(size, 3))
+    fast, plain = surfaces(net, torch.randn(20, 1, 6, 6), torch.randint(0, 3, (20,)))
+    kinds = [type(link).__name__ for link in fast.forward.images]
+    assert kinds[1:3] == (["Pool", "Pointwise"] if swapped else ["Pointwise", "Pool"])
+    np.testing.assert_allclose(fast.values(POINTS).loss["train"], plain.values(POINTS).loss["train"], rtol=1e-5)
+
+
 def test_normalisation_without_weights():
     torch.manual_seed(0)
     images = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, affine=False), nn.Flatten(), nn.Linear(8, 3))
@@ -186,7 +207,7 @@ def test_more_points_than_share_a_call():
 
 
 def test_many_examples_in_blocks(monkeypatch):
-    monkeypatch.setattr("engine.studies.landscape.forward.CACHE", 6 * 4 * 40)
+    monkeypatch.setattr("engine.studies.landscape.forward.CACHE", chain.ONE_POINT * 6 * 4 * 40)
     x, y = clouds(203, 4)
     fast, plain = surfaces(mlp(4, 6, 3), x, y)
     sizes = {piece.examples.stop - piece.examples.start for piece in fast.forward.sweep(torch.zeros(1, 2), x)}

@@ -62,6 +62,14 @@ def test_the_first_of_equal_scores_counts():
     assert hits(logits, torch.arange(4)).tolist() == [[True, False, False, False]]
 
 
+def test_undefined_outputs_are_wrong():
+    logits = torch.full((1, 3, 3), torch.nan)
+    logits[0, :, 1] = torch.tensor([0.0, 1.0, torch.inf])
+    assert hits(logits, torch.tensor([0, 2, 1])).tolist() == [[False, True, False]]
+    logits[0, :, 2] = 0.0
+    assert hits(logits, torch.tensor([0, 2, 0])).tolist() == [[False, True, True]]
+
+
 def test_sums_are_in_double_precision():
     values = torch.full((1, 100_000), 0.1)
     assert summed(values).dtype == np.float64

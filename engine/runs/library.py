@@ -55,6 +55,13 @@ class InUse(EngineError):
     remedy = "Delete these first."
 
 
+class OpenInputs(EngineError):
+    """Raised when a run is to be created whose config lacks what it works on."""
+
+    what = "{title} cannot run yet: {inputs} not chosen."
+    remedy = "Choose an artifact of another run, or run the whole pipeline."
+
+
 class ReadOnly(EngineError):
     """Raised when a run of a newer program is to be changed."""
 
@@ -137,6 +144,9 @@ class Runs:
         Raises:
             NoSuchRun: also when ``after`` or a reference names no run here.
         """
+        if missing := config.open_inputs():
+            fields = type(config).model_fields
+            raise OpenInputs(title=config.title, inputs=", ".join(fields[name].title or name for name in missing))
         upstream = [*after, *(ref.run for ref in config.inputs().values())]
         for id in upstream:
             self._folder(id)
@@ -373,10 +383,13 @@ def _copy_inputs(files: Mapping[str, Path], path: Path) -> None:
 
 def _linked(pipeline: PipelineConfig, stage: str, task: TaskConfig, ids: Mapping[str, str]) -> TaskConfig:
     """The stage's config with open references filled from the stages before it."""
-    changes: dict[str, ArtifactRef] = {}
-    for target, (upstream, name) in pipeline.links.items():
+    stages, changes = pipeline.stages(), {}
+    for target, sources in pipeline.links().items():
         its_stage, _, its_field = target.partition(".")
-        if its_stage == stage and upstream in ids and getattr(task, its_field) is None:
-            kind = getattr(pipeline, upstream).outputs[name]
-            changes[its_field] = ArtifactRef(run=ids[upstream], name=name, kind=kind)
+        if its_stage != stage or getattr(task, its_field) not in (None, []):
+            continue
+        several = sources if isinstance(sources, list) else [sources]
+        refs = [ArtifactRef(run=ids[s], name=name, kind=stages[s].outputs[name]) for s, name in several if s in ids]
+        if refs:
+            changes[its_field] = refs if isinstance(sources, list) else refs[0]
     return type(task).model_validate({**task.model_dump(), **changes}) if changes else task

@@ -72,6 +72,18 @@ class Recorder:
             raise ValueError(f"{ref} is not an input of this run's config")
         return versions.read(self.folder.parent, settled, verify=True)
 
+    def history(self, ref: ArtifactRef) -> list[ArtifactRef]:
+        """See Run."""
+        settled = self._inputs[ref]
+        root = self.folder.parent
+        numbers = versions.versions(root / settled.run / "artifacts")[settled.name]
+        earlier = [
+            settled.model_copy(update={"version": n, "sha256": ""}) for n in numbers if n < (settled.version or 0)
+        ]
+        found = [*(versions.settle(root, each) for each in earlier), settled]
+        self._inputs = {**self._inputs, **{each: each for each in found}}
+        return found
+
     def progress(self, done: float, total: float, note: str = "") -> None:
         """See Run. At most ten a second reach the disk; the last always does."""
         self._progress = events.Progress(done=done, total=total, note=note)

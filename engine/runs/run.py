@@ -36,6 +36,9 @@ class Run(Protocol):
     def input(self, ref: ArtifactRef) -> Any:
         """The value of an artifact that the config refers to, read by its kind."""
 
+    def history(self, ref: ArtifactRef) -> list[ArtifactRef]:
+        """All versions of an artifact that the config refers to, up to the cited one; ``input`` takes each."""
+
     def progress(self, done: float, total: float, note: str = "") -> None:
         """Tell how far the run is, in any unit; readers derive the time left."""
 

@@ -72,12 +72,15 @@ def field(
     return Field(default, title=title, description=help, json_schema_extra=extra, **limits)
 
 
-def input_field(title: str, help: str, *, advanced: bool = False, required: bool = True) -> Any:
+def input_field(title: str, help: str, *, advanced: bool = False, required: bool = True, several: bool = False) -> Any:
     """A config field for an artifact of another run: ``model: ModelRef | None = input_field(...)``.
 
-    It is None while open; a run cannot be created before its required inputs are filled.
+    It is None (or with ``several`` an empty list) while open; a run cannot be created before its required inputs are
+    filled.
     """
     extra: dict[str, Any] = {"advanced": advanced, "required": required}
+    if several:
+        return Field(default_factory=list, title=title, description=help, json_schema_extra=extra)
     return Field(None, title=title, description=help, json_schema_extra=extra)
 
 
@@ -139,18 +142,20 @@ def _references(path: str, value: Any) -> list[tuple[str, ArtifactRef]]:
     return [ref for name, item in items for ref in _references(f"{path}.{name}" if path else name, item)]
 
 
+# "stage.field" -> (earlier stage, artifact name), or several of them for a field that takes a list
+Links = Mapping[str, tuple[str, str] | list[tuple[str, str]]]
+
+
 class PipelineConfig(Spec):
     """Several tasks, later ones fed by earlier ones: one config field a stage, None where a stage is left out.
 
     Attributes:
         pipeline: its name on the command line. title, summary: for people.
-        links: ``stage.field`` -> (earlier stage, artifact name): fills references that the user left open.
     """
 
     pipeline: ClassVar[str]
     title: ClassVar[str]
     summary: ClassVar[str]
-    links: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     @classmethod
     def presets(cls) -> Mapping[str, PipelineConfig]:
@@ -161,6 +166,10 @@ class PipelineConfig(Spec):
         """Stage name -> config of the stages that are switched on, in order."""
         found = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: value for name, value in found.items() if isinstance(value, TaskConfig)}
+
+    def links(self) -> Links:
+        """What fills the references that the user left open."""
+        return {}
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,9 @@ class Estimates:
 def _stages(config: PipelineConfig) -> list[Cost]:
     stages = config.stages()
     made_by: dict[str, dict[str, TaskConfig]] = {name: {} for name in stages}
-    for target, (source, _) in config.links.items():
+    for target, sources in config.links().items():
         stage, _, field = target.partition(".")
+        source = (sources if isinstance(sources, list) else [sources])[0][0]
         if stage in stages and source in stages:
             made_by[stage][field] = stages[source]
     return [catalogue.task(stage.task).estimate(stage, made_by[name]) for name, stage in stages.items()]

@@ -13,7 +13,7 @@ from torch import Tensor
 from engine import seeding
 from engine.studies.landscape.permutations import Group, Permutation, Symmetry, move_group
 from engine.studies.landscape.tracing import find_symmetry
-from engine.studies.landscape.vectors import Outputs, Params
+from engine.studies.landscape.vectors import Outputs, Params, wide
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def match_weights(
     symmetry: Symmetry, first: Params, second: Params, *, max_sweeps: int, stream: np.random.Generator
 ) -> tuple[list[Permutation], int]:
     """Coordinate descent from the identity; returns the orders and the number of sweeps."""
-    moved = {name: tensor.detach().double() for name, tensor in second.items()}
-    target = {name: tensor.detach().double() for name, tensor in first.items()}
+    moved = {name: wide(tensor.detach()) for name, tensor in second.items()}
+    target = {name: wide(tensor.detach()) for name, tensor in first.items()}
     orders = symmetry.identity()
     sweeps, improved = 0, True
     while improved and sweeps < max_sweeps:
@@ -111,5 +111,5 @@ def _similarity(group: Group, first: Params, second: Params) -> np.ndarray[tuple
 def weight_distance(first: Params, second: Params, names: Sequence[str] | None = None) -> float:
     """||theta - theta'||_2 over all (or the named) tensors, summed in double precision."""
     chosen = names if names is not None else list(first)
-    squares = [float((first[name].double() - second[name].double()).pow(2).sum()) for name in chosen]
+    squares = [float((wide(first[name]) - wide(second[name])).pow(2).sum()) for name in chosen]
     return float(np.sqrt(sum(squares)))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.studies.landscape.curve import Curve
 from engine.studies.landscape.products import Criterion
-from engine.studies.landscape.vectors import Batch, Layout, Outputs, Params, require_examples
+from engine.studies.landscape.vectors import Batch, Layout, Outputs, Params, require_examples, wide
 
 Array = NDArray[np.float64]
 Score = Callable[[Params, Batch], tuple[Tensor, Tensor]]  # mean loss (nats) and share of wrong answers, in [0, 1]
@@ -38,7 +38,7 @@ def classification_score(outputs: Outputs, criterion: Criterion = F.cross_entrop
 
     def score(params: Params, batch: Batch) -> tuple[Tensor, Tensor]:
         logits = outputs(params, batch[0])
-        return criterion(logits, batch[1]), (logits.argmax(1) != batch[1]).double().mean()
+        return criterion(logits, batch[1]), (logits.argmax(1) != batch[1]).float().mean()
 
     return score
 
@@ -118,7 +118,7 @@ def curve_plane(curve: Curve, times: ArrayLike, bend: int = 0) -> CurvePlane:
 
     A bend on the straight line spans no plane; the second axis is then zero.
     """
-    points = curve.points.double()
+    points = wide(curve.points)
     origin = points[0]
     along = points[-1] - origin
     along = along / along.norm().clamp_min(1e-300)
@@ -128,6 +128,6 @@ def curve_plane(curve: Curve, times: ArrayLike, bend: int = 0) -> CurvePlane:
     length = out.norm()
     across = out / length if length > 1e-9 * (points[1 + bend] - origin).norm() else torch.zeros_like(out)
     axes = torch.stack([along, across])
-    path = torch.stack([curve.at(float(t)).double() for t in np.asarray(times, dtype=float)])
+    path = torch.stack([wide(curve.at(float(t))) for t in np.asarray(times, dtype=float)])
     corners, places = ((part - origin) @ axes.T for part in (points, path))
     return CurvePlane(curve.points[0].clone(), axes.to(curve.points), corners.cpu().numpy(), places.cpu().numpy())

@@ -251,8 +251,8 @@ def chain_forward(
         links: from ``recording.as_chain``. module: the plain way, with the network that was recorded.
         inputs: (N, ...) some examples.
     """
-    weights = Weights(module.network, module.plane)
-    if links is None or inputs.dtype != module.plane.origin.dtype:
+    weights, dtype = Weights(module.network, module.plane), module.plane.origin.dtype
+    if links is None or inputs.dtype != dtype or dtype not in TOLERANCE:
         return None
     fixed = next((i for i, link in enumerate(links) if _trains(link, weights)), len(links))
     affine = next((i for i in range(fixed, len(links)) if isinstance(links[i], Affine)), len(links))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from engine import seeding
 from engine.errors import EngineError
 from engine.studies.landscape.modes import batch_statistics, batchnorm_layers
-from engine.studies.landscape.vectors import Batch, Layout, Loss, Params, mean_loss, require_finite, split_batches
+from engine.studies.landscape.vectors import Batch, Layout, Loss, Params, mean_loss, require_finite, split_batches, widest
 
 Array = NDArray[np.float64]
 Form = Literal["bezier", "chain"]
@@ -233,7 +233,7 @@ class _Trainer:
             leaf.grad = view
         weights = {**self.fixed, **leaves}
         end = min(now.step + settings.block - now.step % settings.block, now.round_start + length)
-        total = torch.zeros((), dtype=torch.float64, device=point.device)
+        total = torch.zeros((), dtype=widest(point.device), device=point.device)
         for step in range(now.step, end):
             t, chosen = self._draw(step)
             share = torch.as_tensor(curve.coefficients(t)).to(points)

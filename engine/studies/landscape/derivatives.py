@@ -11,6 +11,8 @@ from engine.errors import EngineError
 from engine.studies.landscape.products import HessianOperator
 from engine.studies.landscape.vectors import Batch, Layout, Loss, Params, require_examples, require_finite
 
+EXAMPLES = 8
+
 
 class NoSecondDerivative(EngineError):
     """Raised where autograd cannot differentiate the loss twice."""
@@ -48,7 +50,8 @@ def check_second_derivatives(
 ) -> float:
     """Compare H v with central differences of the gradient along seeded random directions, in double precision.
 
-    The point is moved by a thousandth of the weights' size first, so that no kink of a ReLU lies exactly on it. Where
+    At most EXAMPLES examples are used and the point is moved by a thousandth of the weights' size first, so that steps
+    down to 1e-10 cross no kink of a ReLU: crossed kinks bend the gradient where no second derivative tells of it. Where
     the network insists on single precision the check runs in that, with coarser steps and at least 5 % tolerance.
 
     Returns:
@@ -60,7 +63,7 @@ def check_second_derivatives(
     require_examples([batch])
     require_finite(params)
     operator, double = _operator(loss, params, batch, fixed or {}, seed)
-    layout, steps = operator.layout, (1e-4, 1e-5, 1e-6) if double else (1e-2, 3e-3, 1e-3)
+    layout, steps = operator.layout, (1e-5, 1e-7, 1e-9, 1e-10) if double else (1e-2, 3e-3, 1e-3)
     worst = 0.0
     for index in range(directions):
         draw = seeding.generator(seed, "direction", index).standard_normal(layout.size)
@@ -75,23 +78,45 @@ def check_second_derivatives(
 
 def _operator(loss: Loss, params: Params, batch: Batch, fixed: Params, seed: int) -> tuple[HessianOperator, bool]:
     """The operator near the point, in double precision if the network can (second value)."""
-    layout = Layout.of(params)
-    point = layout.flatten(params).double()
+    layout, batch = Layout.of(params), (batch[0][:EXAMPLES], batch[1][:EXAMPLES])
+    point = wide(layout.flatten(params))
     noise = torch.as_tensor(seeding.generator(seed, "jitter").standard_normal(layout.size)).to(point.device)
     moved = layout.unflatten(point + 1e-3 * point.pow(2).mean().sqrt() * noise)
-    values = []
+
+    def widened(params: Params, batch: Batch) -> Tensor:
+        with _Widened():
+            return loss(params, batch)
+
     try:
         weights, others = moved, {name: _double(value) for name, value in fixed.items()}
         data = _double(batch[0]), _double(batch[1])
-        values = [_value(loss, {**others, **weights}, data) for _ in range(2)]
-        double = True
-    except (RuntimeError, TypeError):  # the network casts or keeps tensors of its own in single precision
-        weights = {name: value.to(params[name].dtype) for name, value in moved.items()}
+        values = [_value(widened, {**others, **weights}, data) for _ in range(2)]
+        loss, double = widened, True
+    except (RuntimeError, TypeError):  # the network insists on single precision
+        weights = {name: value.to(params[name]) for name, value in moved.items()}
         others, data, double = dict(fixed), batch, False
         values = [_value(loss, {**others, **weights}, data) for _ in range(2)]
     if abs(values[0] - values[1]) > (1e-9 if double else 1e-4) * max(1.0, abs(values[0])):
         raise NotDeterministic(first=values[0], second=values[1])
     return HessianOperator(loss, weights, [data], fixed=others), double
+
+
+class _Widened(TorchFunctionMode):
+    """Turns single into double precision wherever torch is called: also a network's own buffers and constants."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
+        if func in _CASTS:
+            return func(*args, **(kwargs or {}))
+        return func(*map(_widened, args), **{name: _widened(value) for name, value in (kwargs or {}).items()})
+
+
+_CASTS = {Tensor.float, Tensor.to, Tensor.type, Tensor.detach, Tensor.requires_grad_, Tensor.__get__}
+
+
+def _widened(value: Any) -> Any:
+    if isinstance(value, Tensor) and value.dtype == torch.float32 and not value.requires_grad:
+        return value.double()
+    return type(value)(map(_widened, value)) if type(value) in (list, tuple) else value
 
 
 def _double(tensor: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.studies.landscape.vectors import wide
+
 Array = NDArray[np.float64]
 
 
@@ -33,7 +35,7 @@ def function_distances(logits: Sequence[Tensor]) -> FunctionDistances:
 
     Source: Fort, Hu and Lakshminarayanan 2019, Deep Ensembles: A Loss Landscape Perspective, section 4 (disagreement).
     """
-    scores = torch.stack([part.detach().double() for part in logits])
+    scores = torch.stack([wide(part.detach()) for part in logits])
     logs = scores.log_softmax(2)
     p, answers = logs.exp(), scores.argmax(2)
     k = len(scores)
@@ -59,7 +61,7 @@ def weight_distances(vectors: Sequence[Tensor]) -> Array:
     result = np.zeros((k, k))
     for i in range(k):
         for j in range(i):
-            result[i, j] = result[j, i] = float((vectors[i].double() - vectors[j].double()).norm())
+            result[i, j] = result[j, i] = float((wide(vectors[i]) - wide(vectors[j])).norm())
     return result
 
 

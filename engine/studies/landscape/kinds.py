@@ -158,7 +158,142 @@ class DirectionsKind:
         return {"directions": value.vectors.shape[0], "parameters": value.vectors.shape[1]}
 
 
-KINDS = (PlaneKind(), LineKind(), DirectionsKind())
+@dataclass(frozen=True)
+class SpectrumReport:
+    """What is known of a curvature matrix of size P x P.
+
+    Attributes:
+        values, residuals: (k,) eigenvalues that converged, falling, each within its residual. grid, density, low, high:
+            (n,) spectral density with the bounds of its 95 % interval (NaN without one). layers: names;
+            layer_traces: (l,). history: (v, 3) of step, largest eigenvalue, trace. sigma: width of the broadening.
+        products: matrix-vector products spent. size: P. matrix: "hessian" or "ggn". examples: behind the loss.
+    """
+
+    values: Array
+    residuals: Array
+    grid: Array
+    density: Array
+    low: Array
+    high: Array
+    layers: tuple[str, ...]
+    layer_traces: Array
+    history: Array
+    sigma: float
+    products: int
+    size: int
+    matrix: str
+    examples: int
+
+
+class SpectrumKind:
+    """A spectrum: .npy files and a JSON file of facts."""
+
+    name = "spectrum"
+    title = "Curvature spectrum"
+    schema_version = 1
+
+    def write(self, value: SpectrumReport, folder: Path) -> None:
+        _write_record(value, folder)
+
+    def read(self, folder: Path) -> SpectrumReport:
+        facts = _read_record(folder)
+        return SpectrumReport(**facts | {"layers": tuple(facts["layers"])})
+
+    def describe(self, value: SpectrumReport) -> dict[str, str | int | float]:
+        top = float(value.values[0]) if len(value.values) else float("nan")
+        return {"matrix": value.matrix, "eigenvalues": len(value.values), "largest": top}
+
+
+@dataclass(frozen=True)
+class CurveReport:
+    """A curve between two networks.
+
+    Attributes:
+        times: (n,) in [0, 1]. train_loss, test_loss: (n,) nats. train_error, test_error: (n,) percent, NaN where there
+            are no classes.
+        linear_loss, linear_error: (n,) the same on the straight line, training set.
+        steps, losses: (b,) progress of the bends' training. round_means: (r,) mean loss on the curve after each round.
+        corners: (k, 2) coordinates of ends and bends in their plane; path: (n, 2) of the curve.
+        form: "linear", "bezier" or "chain". converged: whether another round would change nothing. aligned: units were
+            permuted first.
+    """
+
+    times: Array
+    train_loss: Array
+    train_error: Array
+    test_loss: Array
+    test_error: Array
+    linear_loss: Array
+    linear_error: Array
+    steps: Array
+    losses: Array
+    round_means: Array
+    corners: Array
+    path: Array
+    form: str
+    converged: bool
+    aligned: bool
+
+
+class CurveKind:
+    """A curve: .npy files and a JSON file of facts."""
+
+    name = "curve"
+    title = "Curve between networks"
+    schema_version = 1
+
+    def write(self, value: CurveReport, folder: Path) -> None:
+        _write_record(value, folder)
+
+    def read(self, folder: Path) -> CurveReport:
+        return CurveReport(**_read_record(folder))
+
+    def describe(self, value: CurveReport) -> dict[str, str | int | float]:
+        return {"curve": value.form, "points": len(value.times), "converged": "yes" if value.converged else "no"}
+
+
+@dataclass(frozen=True)
+class SimilarityReport:
+    """How alike networks are.
+
+    Attributes:
+        networks: (r,) names. cka, weight_distance, disagreement: (r, r). layers_first, layers_second: names;
+        layer_cka: (a, b) of the first two networks. read: what was compared. debiased, mixup: how. inputs: on how many.
+    """
+
+    networks: tuple[str, ...]
+    cka: Array
+    weight_distance: Array
+    disagreement: Array
+    layers_first: tuple[str, ...]
+    layers_second: tuple[str, ...]
+    layer_cka: Array
+    read: str
+    debiased: bool
+    mixup: bool
+    inputs: int
+
+
+class SimilarityKind:
+    """Similarities: .npy files and a JSON file of facts."""
+
+    name = "similarity"
+    title = "Similarity of networks"
+    schema_version = 1
+
+    def write(self, value: SimilarityReport, folder: Path) -> None:
+        _write_record(value, folder)
+
+    def read(self, folder: Path) -> SimilarityReport:
+        facts = _read_record(folder)
+        names = ("networks", "layers_first", "layers_second")
+        return SimilarityReport(**facts | {name: tuple(facts[name]) for name in names})
+
+    def describe(self, value: SimilarityReport) -> dict[str, str | int | float]:
+        return {"networks": len(value.networks), "compared": value.read}
+
+
+KINDS = (PlaneKind(), LineKind(), DirectionsKind(), SpectrumKind(), CurveKind(), SimilarityKind())
 
 
 def _save(folder: Path, arrays: Mapping[str, Array]) -> None:
@@ -168,6 +303,21 @@ def _save(folder: Path, arrays: Mapping[str, Array]) -> None:
 
 def _load(folder: Path, name: str) -> Array:
     return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+
+
+def _write_record(value: Any, folder: Path) -> None:
+    """Arrays of a dataclass as .npy files of their names, the rest as facts.json."""
+    members = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    arrays = {name: member for name, member in members.items() if isinstance(member, np.ndarray)}
+    _save(folder, arrays)
+    _write_json(folder / "facts.json", {name: member for name, member in members.items() if name not in arrays})
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    return {
+        **_read_json(folder / "facts.json"),
+        **{path.stem: _load(folder, path.stem) for path in folder.glob("*.npy")},
+    }
 
 
 def _write_json(path: Path, value: Any) -> None:

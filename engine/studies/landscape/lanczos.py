@@ -12,6 +12,7 @@ from torch import Tensor
 
 from engine import seeding
 from engine.studies.landscape.products import CurvatureOperator
+from engine.studies.landscape.vectors import wide
 
 Array = NDArray[np.float64]
 
@@ -73,7 +74,7 @@ class Krylov:
         for _ in range(2):
             overlaps = self.basis @ rest
             rest = self._project(rest - overlaps @ self.basis)
-            row += overlaps.double().cpu().numpy()
+            row += wide(overlaps).cpu().numpy()
         self._matrix[j, : j + 1] = self._matrix[: j + 1, j] = row
         self.beta = float(rest.norm())
         scale = float(np.abs(self.projected).max())

@@ -19,6 +19,7 @@ from engine.studies.landscape.vectors import (
     Params,
     require_examples,
     require_finite,
+    widest,
 )
 
 Criterion = Callable[[Tensor, Tensor], Tensor]  # (outputs, targets) -> mean loss
@@ -53,7 +54,7 @@ class CurvatureOperator(ABC):
         batches: Sequence[Batch],
         fixed: Params | None,
         together: int | None,
-        accumulate: torch.dtype,
+        accumulate: torch.dtype | None,
     ) -> None:
         require_finite(params)
         self.fixed: dict[str, Tensor] = {name: tensor.detach() for name, tensor in (fixed or {}).items()}
@@ -63,7 +64,7 @@ class CurvatureOperator(ABC):
         self.size = self.layout.size
         self.batches = list(batches)
         self.examples = require_examples(self.batches)
-        self.accumulate = accumulate
+        self.accumulate = accumulate or widest(self.point.device)
         self.products = 0
         self.tick: Callable[[], None] = lambda: None
         self.together = self._default_together() if together is None else together
@@ -129,7 +130,8 @@ class HessianOperator(CurvatureOperator):
         loss: mean loss of a batch at parameters; called with ``{**fixed, **params}``.
         params: the trainable tensors. batches: the data, as (inputs, targets).
         fixed: other named tensors handed to the loss: frozen weights, buffers.
-        together: vectors a backward pass, chosen by size when None. accumulate: number type of the sum over batches.
+        together: vectors a backward pass, chosen by size when None. accumulate: number type of the sum over batches,
+            double precision when None.
     """
 
     def __init__(
@@ -140,7 +142,7 @@ class HessianOperator(CurvatureOperator):
         *,
         fixed: Params | None = None,
         together: int | None = None,
-        accumulate: torch.dtype = torch.float64,
+        accumulate: torch.dtype | None = None,
     ) -> None:
         super().__init__(params, batches, fixed, together, accumulate)
         self.loss = loss
@@ -191,7 +193,7 @@ class GaussNewtonOperator(CurvatureOperator):
         criterion: Criterion = F.cross_entropy,
         fixed: Params | None = None,
         together: int | None = None,
-        accumulate: torch.dtype = torch.float64,
+        accumulate: torch.dtype | None = None,
     ) -> None:
         super().__init__(params, batches, fixed, together, accumulate)
         self.outputs = outputs

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.errors import EngineError
+from engine.studies.landscape.vectors import wide
 
 Array = NDArray[np.float64]
 CONSTANT = "constant: the representation is the same for all inputs"
@@ -120,7 +121,7 @@ class _Side:
         for index, values in enumerate(representations):
             if len(values) != self.n:
                 raise DifferentInputs(first=self.n, second=len(values))
-            flat = values.detach().reshape(self.n, -1).double()
+            flat = wide(values.detach().reshape(self.n, -1))
             scale = flat.abs().max() if flat.numel() else flat.new_zeros(())
             centred = flat - flat.mean(0)
             norm = centred.norm()

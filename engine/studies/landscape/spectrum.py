@@ -19,6 +19,7 @@ from torch import Tensor
 
 from engine.studies.landscape.lanczos import Krylov, rademacher
 from engine.studies.landscape.products import CurvatureOperator
+from engine.studies.landscape.vectors import wide
 
 Array = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -143,12 +144,12 @@ def _probe(operator: CurvatureOperator, lead: Lead, index: int, signs: Tensor, r
     image = run.norm * run.first_product - overlap @ lead.images  # H applied to the probe off the leading subspace
     sample = signs * (image - (lead.basis @ image) @ lead.basis)
     values, coordinates, _ = run.ritz()
-    return Probe(index, values, coordinates[0] ** 2, float(sample.double().sum()), _by_layer(operator, sample))
+    return Probe(index, values, coordinates[0] ** 2, float(wide(sample).sum()), _by_layer(operator, sample))
 
 
 def _by_layer(operator: CurvatureOperator, vector: Tensor) -> Array:
-    parts = operator.layout.layers().values()
-    return np.array([sum(float(vector[part].double().sum()) for part in layer) for layer in parts])
+    exact, parts = wide(vector), operator.layout.layers().values()
+    return np.array([sum(float(exact[part].sum()) for part in layer) for layer in parts])
 
 
 @dataclass(frozen=True)

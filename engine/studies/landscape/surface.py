@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.studies.landscape.batchnorm import refit_statistics
-from engine.studies.landscape.chain import ChainForward, chain_forward
+from engine.studies.landscape.chain import chain_forward
 from engine.studies.landscape.forward import (
     BatchedForward,
     Forward,
@@ -129,11 +129,11 @@ class LossSurface:
 
     @torch.no_grad()
     def _choose(self, way: Way, recording: Recording, sample: Tensor, fast: bool) -> tuple[Way, Forward]:
+        on_gpu = self.plane.origin.device.type == "cuda"
         if way in ("auto", "chain") and fast:
             chain = chain_forward(as_chain(recording), self.module, sample, self.tick)
-            if isinstance(chain, ChainForward):
+            if chain is not None and not (on_gpu and chain.images):  # a GPU is idle over the images of one point
                 return "chain", chain
-        on_gpu = self.plane.origin.device.type == "cuda"
         if fast and (way == "batched" or (way == "auto" and on_gpu)):
             return "batched", BatchedForward(self.module)
         return "module", self.module

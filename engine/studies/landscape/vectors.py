@@ -97,6 +97,16 @@ def require_examples(batches: Sequence[Batch]) -> int:
     return total
 
 
+def wide(tensor: Tensor) -> Tensor:
+    """The tensor in double precision; on the CPU where its device has none (Apple's)."""
+    return tensor.double() if tensor.device.type != "mps" else tensor.cpu().double()
+
+
+def widest(device: torch.device) -> torch.dtype:
+    """The most precise number type of a device."""
+    return torch.float64 if device.type != "mps" else torch.float32
+
+
 def split_batches(x: Tensor, y: Tensor, size: int) -> list[Batch]:
     """Consecutive views of at most ``size`` examples."""
     return [(x[start : start + size], y[start : start + size]) for start in range(0, len(x), max(1, size))]

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.studies import catalogue
-from engine.studies.contract import PRESETS, Cost
+from engine.studies.contract import PRESETS, Cost, TaskConfig
 
 TASKS = sorted(catalogue.configs())
 PIPELINES = sorted(catalogue.pipelines())
@@ -46,13 +46,27 @@ def test_every_field_is_explained(name):
 def test_a_pipeline_links_existing_fields(name):
     cls = catalogue.pipeline_class(name)
     assert set(cls.presets()) == set(PRESETS)
-    for target, (stage, artifact) in cls.links.items():
+    full = cls(**everything(cls))
+    stages = full.stages()
+    for target, sources in full.links().items():
         consumer, _, field = target.partition(".")
-        full = cls.presets()["standard"]
-        assert consumer in type(full).model_fields
-        assert stage in type(full).model_fields
-        assert field
-        assert artifact
+        assert field in type(stages[consumer]).model_fields
+        for stage, artifact in sources if isinstance(sources, list) else [sources]:
+            kind = stages[stage].outputs[artifact]
+            assert list(stages).index(stage) < list(stages).index(consumer)
+            assert kind in str(type(stages[consumer]).model_fields[field].annotation) + str(
+                type(stages[consumer]).model_fields[field].metadata
+            )
+
+
+def everything(cls):
+    """A preset-sized config with every stage switched on."""
+    tasks = {}
+    for name, info in cls.model_fields.items():
+        for part in [info.annotation, *getattr(info.annotation, "__args__", ())]:
+            if isinstance(part, type) and issubclass(part, TaskConfig):
+                tasks[name] = part.presets()["smoke"]
+    return tasks
 
 
 def test_every_measure_says_what_it_is():

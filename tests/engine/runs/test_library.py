@@ -98,9 +98,16 @@ def test_pipelines_are_linked(runs, fake, walked):
     ids = runs.create_pipeline(fake.Chain(), name="both")
     ref = runs.reader(ids["sum"]).config["walk"]
     assert ref == {"run": ids["walk"], "name": "walk", "kind": "table", "version": None, "sha256": ""}
+    assert runs.reader(ids["sum"]).config["others"] == [ref]
     given = runs.create_pipeline(fake.Chain(sum=fake.Sum(walk=table(walked, version=1))))
     assert runs.reader(given["sum"]).config["walk"]["run"] == walked
     assert list(runs.create_pipeline(fake.Chain(sum=None))) == ["walk"]
+
+
+def test_what_lacks_an_input_cannot_be_created(runs, fake):
+    with pytest.raises(library.OpenInputs, match=r"Sum cannot run yet: Walk not chosen\."):
+        runs.create(fake.Sum())
+    assert list(runs.list()) == []
 
 
 def test_what_is_used_cannot_be_deleted(runs, fake, walked):

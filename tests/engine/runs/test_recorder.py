@@ -155,6 +155,16 @@ def test_inputs_are_those_of_the_config_as_settled(begin, fake):
         run.input(open_ref.model_copy(update={"name": "other"}))
 
 
+def test_the_history_of_an_input_ends_at_the_cited_version(begin, fake):
+    producer = begin()
+    refs = [producer.publish("walk", {"x": np.full(2, float(index))}) for index in range(3)]
+    run = begin(config=fake.Sum(walk=refs[1]), inputs={"walk": refs[1]})
+    assert run.history(refs[1]) == refs[:2]
+    assert [run.input(ref)["x"][0] for ref in run.history(refs[1])] == [0.0, 1.0]
+    with pytest.raises(ValueError, match="is not an input"):
+        run.input(refs[2])
+
+
 def test_warnings_are_said_once_by_the_reader(begin):
     run = begin()
     for _ in range(3):

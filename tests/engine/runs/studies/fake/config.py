@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from engine.artifacts.refs import ArtifactRef, OfKind
-from engine.studies.contract import PipelineConfig, TaskConfig, field
+from engine.studies.contract import Links, PipelineConfig, TaskConfig, field, input_field
 
 TABLE = Annotated[ArtifactRef, OfKind("table")]
 
@@ -30,7 +30,8 @@ class Sum(TaskConfig):
     title: ClassVar[str] = "Sum"
     summary: ClassVar[str] = "Sums a table."
 
-    walk: TABLE | None = field(None, "Walk", "What is summed.")  # type: ignore[valid-type]
+    walk: TABLE | None = input_field("Walk", "What is summed.")  # type: ignore[valid-type]
+    others: list[TABLE] = input_field("Others", "Summed too.", required=False, several=True)  # type: ignore[valid-type]
 
 
 class Act(TaskConfig):
@@ -56,7 +57,9 @@ class Chain(PipelineConfig):
     pipeline: ClassVar[str] = "fake.chain"
     title: ClassVar[str] = "Chain"
     summary: ClassVar[str] = "A walk and its sum."
-    links: ClassVar[Mapping[str, tuple[str, str]]] = {"sum.walk": ("walk", "walk")}
-
     walk: Walk = field(Walk, "Walk", "First.")
     sum: Sum | None = field(Sum, "Sum", "Then.")
+
+    def links(self) -> Links:
+        """The sum takes the walk."""
+        return {"sum.walk": ("walk", "walk"), "sum.others": [("walk", "walk")]}

@@ -110,6 +110,7 @@ class CardGrid(QScrollArea):
             column += span
             if column >= columns:
                 row, column = row + 1, 0
+        self._layout.activate()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

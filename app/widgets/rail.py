@@ -73,7 +73,7 @@ class NavRail(QWidget):
         """The id of the marked tab, or ""."""
         return next((key for key, button in self._buttons.items() if button.isChecked()), "")
 
-    def keys(self) -> list[str]:
+    def ids(self) -> list[str]:
         """The tabs' ids from top to bottom."""
         return sorted(self._buttons, key=lambda key: self._column.indexOf(self._buttons[key]))
 
@@ -125,7 +125,7 @@ class NavRail(QWidget):
         ):
             step = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}.get(Qt.Key(event.key()))
             if step:
-                order = [self._buttons[key] for key in self.keys()]
+                order = [self._buttons[key] for key in self.ids()]
                 at = next(index for index, button in enumerate(order) if button is watched)
                 target = order[(at + step) % len(order)]
                 target.setFocus(Qt.FocusReason.TabFocusReason)

@@ -58,7 +58,9 @@ class Plane(TaskConfig):
     task: ClassVar[str] = "gallery.plane"
     title: ClassVar[str] = "Loss plane"
     summary: ClassVar[str] = "The loss on a plane through the trained weights."
-    model: Annotated[ArtifactRef, OfKind("model")] | None = field(None, "Model", "The trained network whose surroundings are drawn.")
+    model: Annotated[ArtifactRef, OfKind("model")] | None = field(
+        None, "Model", "The trained network whose surroundings are drawn."
+    )
     net: Annotated[Mlp | Cnn, Field(discriminator="kind")] = field(Mlp(), "Network", "What is trained.")
     data: Literal["digits", "wine"] = field(
         "digits", "Data", "What it is trained on.", labels={"digits": "Digits (1 797)", "wine": "Wine (178)"}

@@ -41,13 +41,14 @@ class _Row:
     node: Node
     label: QLabel | None
     widget: QWidget
-    error: Label
+    error: Label | None = None
     widgets: list[QWidget] = field(default_factory=list)
 
     def show(self, visible: bool) -> None:
         for widget in self.widgets:
             widget.setVisible(visible)
-        self.error.setVisible(visible and bool(self.error.text()))
+        if self.error is not None:
+            self.error.setVisible(visible and bool(self.error.text()))
 
 
 class _Edit(QUndoCommand):
@@ -114,6 +115,10 @@ class ConfigForm(QWidget):
         self._preset: Combo | None = None
         root = FieldSpec("", "", "", "", "", False, False, {}, None, Shape("group", models=(model,)))
         self._root = Group("", root, model, (), self._edited, provider or (lambda kind: []))
+        for node in self._root.walk():
+            if node.editor is not None:  # also those that are never shown belong to the form
+                node.editor.setParent(self)
+                node.editor.hide()
         self._build()
         self._data = self._root.data()
         self._refresh()
@@ -184,7 +189,7 @@ class ConfigForm(QWidget):
         label = Label(tr(group.spec.title), "group")
         row = grid.rowCount()
         grid.addWidget(label, row, 0, 1, 2)
-        self._rows.append(_Row(first, None, label, Label(""), [label]))
+        self._rows.append(_Row(first, None, label, widgets=[label]))
 
     def _add(self, grid: QGridLayout, node: Node) -> None:
         assert node.editor is not None
@@ -345,12 +350,11 @@ class ConfigForm(QWidget):
     def _refresh(self) -> None:
         found, loose = self._problems()
         for row in self._rows:
-            active = row.node.active()
-            text = found.get(row.node.path, "") if row.widget is row.node.editor else ""
-            row.error.setText(text)
-            row.show(active)
-            if row.node.editor is not None and row.widget is row.node.editor:
-                row.node.editor.mark(bool(text))
+            editor = row.node.editor
+            if row.error is not None and editor is not None:
+                row.error.setText(found.get(row.node.path, ""))
+                editor.mark(row.node.path in found)
+            row.show(row.node.active())
         self._loose.setText(loose)
         self._loose.setVisible(bool(loose))
         if self._preset is not None:

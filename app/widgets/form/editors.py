@@ -382,6 +382,7 @@ class RefsEditor(Editor):
         while (item := self._column.takeAt(0)) is not None:
             old = item.widget()
             if old is not None:
+                old.hide()
                 old.deleteLater()
         choices = self._provider(self.spec.shape.artifact)
         known = [ref for _, ref in choices]

@@ -156,7 +156,25 @@ class Plot(QWidget):
 
     def refresh_soon(self) -> None:
         """Paint anew at the shared timer's next tick; for data that keep arriving."""
-        redraw().request(self.refresh)
+        redraw().request(self._arrive)
+
+    def _arrive(self) -> None:
+        self.refresh()
+        if self.isVisible():
+            self._render()  # here, where the timer watches how long it takes, and not in the paint event
+
+    def _render(self) -> QPixmap:
+        ratio = self.devicePixelRatioF()
+        if self._cache is None or self._cache.devicePixelRatio() != ratio:
+            self._cache = QPixmap((QSizeF(self.size()) * ratio).toSize())
+            self._cache.setDevicePixelRatio(ratio)
+            self._cache.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(self._cache)
+            self._frame = self.draw(painter, QSizeF(self.size()), tokens())
+            painter.end()
+            if not self.live:
+                self.describe()
+        return self._cache
 
     def is_empty(self) -> bool:
         """Whether there is nothing to show."""
@@ -210,17 +228,9 @@ class Plot(QWidget):
         return frame
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        ratio = self.devicePixelRatioF()
-        if self._cache is None or self._cache.devicePixelRatio() != ratio:
-            self._cache = QPixmap((QSizeF(self.size()) * ratio).toSize())
-            self._cache.setDevicePixelRatio(ratio)
-            self._cache.fill(Qt.GlobalColor.transparent)
-            painter = QPainter(self._cache)
-            self._frame = self.draw(painter, QSizeF(self.size()), tokens())
-            painter.end()
-            self.describe()
+        cached = self._render()
         painter = QPainter(self)
-        painter.drawPixmap(0, 0, self._cache)
+        painter.drawPixmap(0, 0, cached)
         self.paint_over(painter)
         painter.end()
 
@@ -240,7 +250,7 @@ class Plot(QWidget):
                 self.paint_cross(painter, frame, self._pointer)
                 paint_readout(painter, frame, self._pointer, found.lines, found.marks)
         if self.hasFocus() and self._by_keyboard:
-            painter.setPen(QPen(frame.look.colour("accent"), 1.5))
+            painter.setPen(QPen(frame.look.colour("accent"), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 6, 6)
 

@@ -77,15 +77,17 @@ def thinned(x: np.ndarray, y: np.ndarray, columns: int) -> tuple[np.ndarray, np.
     """Keep the lowest and highest point of each pixel column: a line drawn through them looks the same.
 
     Args:
-        x: (n,) non-decreasing pixels. y: (n,) pixels, may hold NaN. columns: how many pixel columns there are.
+        x: (n,) non-decreasing. y: (n,), may hold NaN; a column of nothing else stays a gap.
+        columns: how many pixel columns x spans.
 
     Returns:
         At most 4 * columns points: the first, the lowest, the highest and the last of each column.
     """
     if len(x) <= 4 * columns or len(x) < 8:
         return x, y
-    column = np.floor((x - x[0]) / max(x[-1] - x[0], 1e-12) * (columns - 1)).astype(np.int64)
-    starts = np.flatnonzero(np.concatenate(([True], column[1:] != column[:-1])))
+    edges = x[0] + (x[-1] - x[0]) * np.arange(columns) / columns
+    starts = np.unique(np.searchsorted(x, edges))
+    starts = starts[starts < len(x)]
     ends = np.concatenate((starts[1:], [len(x)])) - 1
     low, high = np.fmin.reduceat(y, starts), np.fmax.reduceat(y, starts)
     ends_x, ends_y = (x[starts], x[ends]), (y[starts], y[ends])
@@ -97,6 +99,9 @@ def thinned(x: np.ndarray, y: np.ndarray, columns: int) -> tuple[np.ndarray, np.
     )
     swap = low_x > high_x
     first, second = np.where(swap, high, low), np.where(swap, low, high)
+    # A missing first or last point must not hide what else its column holds.
+    start_y = np.where(np.isnan(ends_y[0]), first, ends_y[0])
+    end_y = np.where(np.isnan(ends_y[1]), second, ends_y[1])
     kept_x = np.stack([ends_x[0], np.minimum(low_x, high_x), np.maximum(low_x, high_x), ends_x[1]], axis=1)
-    kept_y = np.stack([ends_y[0], first, second, ends_y[1]], axis=1)
+    kept_y = np.stack([start_y, first, second, end_y], axis=1)
     return kept_x.ravel(), kept_y.ravel()

@@ -128,20 +128,8 @@ class LinePlot(Plot):
 
     # Plot ------------------------------------------------------------------------------------------------------------
     def bounds(self) -> tuple[float, float, float, float] | None:
-        found = []
-        for one in self._shown():
-            x, y, _ = one.scaled(self.axes)
-            good = np.isfinite(x) & np.isfinite(y)
-            if not good.any():
-                continue
-            x, y = x[good], y[good]
-            low, high = y.min(), y.max()
-            if one.band is not None:
-                ends = np.concatenate([self.axes[1].scaled(end) for end in one.band])
-                ends = ends[np.isfinite(ends)]
-                if len(ends):
-                    low, high = min(low, ends.min()), max(high, ends.max())
-            found.append((x.min(), x.max(), low, high))
+        extents = [one.extent(self.axes) for one in self._shown()]
+        found = [extent for extent in extents if extent is not None]
         if not found:
             return None
         low_x, high_x, low_y, high_y = zip(*found, strict=True)
@@ -197,16 +185,17 @@ class LinePlot(Plot):
             index = self._nearest(one, frame, at, x)
             if index is None:
                 continue
-            sx, sy, _ = one.scaled(self.axes)
+            along = one.along(self.axes)
             if not lines:
                 lines.append(f"{self.axes[0].label or 'x'} = {short(float(one.x.values[index]))}")
             value = short(float(one.y.values[index]))
             lines.append(f"{one.name}: {value}" if len(self._series) > 1 else f"{self.axes[1].label or 'y'} = {value}")
-            marks.append((frame.point(float(sx[index]), float(sy[index])), one.colour))
+            marks.append((frame.point(float(along.x[index]), float(along.y[index])), one.colour))
         return Reading(tuple(lines), tuple(marks)) if lines else None
 
     def _nearest(self, one: Series, frame: Frame, at: QPointF, x: float) -> int | None:
-        sx, sy, rising = one.scaled(self.axes)
+        along = one.along(self.axes)
+        sx, sy, rising = along.x, along.y, along.rising
         good = np.flatnonzero(np.isfinite(sx) & np.isfinite(sy))
         if not len(good):
             return None

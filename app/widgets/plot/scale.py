@@ -82,6 +82,10 @@ def linear_ticks(low: float, high: float, most: int) -> Ticks:
         return Ticks([], [], [])
     step = nice_step(high - low, most)
     counts = _multiples(low, high, step)
+    while len(counts) < 2 and most < 12:  # one tick alone tells no scale
+        most += 1
+        step = nice_step(high - low, most)
+        counts = _multiples(low, high, step)
     places = [n * step for n in counts]
     biggest = max(abs(low), abs(high))
     exponent = math.floor(math.log10(biggest))
@@ -99,7 +103,7 @@ def log_ticks(low: float, high: float, most: int) -> Ticks:
     decades = _multiples(low, high, 1)
     if len(decades) < 2:
         return _within_a_decade(low, high, most)
-    stride = max(1, math.ceil(len(decades) / max(2, most)))
+    stride = max(1, round(nice_step(high - low, max(2, most))))
     shown = [n for n in decades if n % stride == 0]
     words = all(-4 <= n <= 4 for n in shown)
     labels = [f"{10.0**n:.{max(0, -n)}f}" if words else power(n) for n in shown]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QImage, QMouseEvent, QPainter
+from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from app.shell.text import short, tr
@@ -19,6 +19,7 @@ from app.widgets.plot.scale import Axis
 from app.widgets.plot.table import Table
 
 DENSITY_ABOVE = 20000
+SHAPES_UP_TO = 3000
 BINS = 160
 
 
@@ -147,15 +148,17 @@ class ScatterPlot(Plot):
         area = frame.area.adjusted(-5, -5, 5, 5)
         good = np.isfinite(px) & np.isfinite(py)
         good &= (px >= area.left()) & (px <= area.right()) & (py >= area.top()) & (py <= area.bottom())
-        radius = 3.6 if len(px) <= 300 else 2.6 if len(px) <= 3000 else 1.6
+        radius = 3.6 if len(px) <= 300 else 2.6
         name = legend.SYMBOLS[group.rank % len(legend.SYMBOLS)]
-        colour = frame.look.colour(group.colour, 0.85 if len(px) <= 3000 else 0.5)
+        colour = frame.look.colour(group.colour, 0.85 if len(px) <= SHAPES_UP_TO else 0.5)
         hollow = name == "cross"
         painter.setPen(legend.pen(colour, 1.4) if hollow else legend.pen(frame.look.colour("panel"), 0.8))
         painter.setBrush(Qt.BrushStyle.NoBrush if hollow else colour)
+        if len(px) > SHAPES_UP_TO:
+            painter.setPen(QPen(colour, 2.2, Qt.PenStyle.SolidLine, Qt.PenCapStyle.SquareCap))
+            painter.drawPoints(polygon(px[good], py[good]))
+            return
         shape = legend.symbol(name, QPointF(0, 0), radius)
-        if len(px) > 3000:
-            painter.setPen(Qt.PenStyle.NoPen)
         for x, y in zip(px[good].tolist(), py[good].tolist(), strict=True):
             painter.drawPath(shape.translated(x, y))
         painter.setBrush(Qt.BrushStyle.NoBrush)

@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QPainter, QPainterPath
+from PySide6.QtGui import QPainter, QPainterPath, QPen
 
 from app.widgets.plot import legend
 from app.widgets.plot.frame import Frame, polygon, runs, thinned
 from app.widgets.plot.scale import Axis
 
-DASHED_UP_TO = 1200  # a dashed pen walks along every vertex
+DASHED_UP_TO = 400  # a dashed pen walks along every vertex
+# Joining the pieces of a wide line costs 50 times the drawing once neighbours turn back and forth, so that longer
+# lines are drawn piece by piece, and very long ones with the thinnest pen.
+JOINED_UP_TO = 300
+WIDE_UP_TO = 3000
 SMOOTH_UP_TO = 20000
 SYMBOLS_UP_TO = 400
 
@@ -41,6 +45,49 @@ class Growing:
         return self._data[: self._count]
 
 
+class Along:
+    """A curve in scaled coordinates, kept up to date as it grows.
+
+    Attributes:
+        rising: x never decreases. extent: x0, x1, y0, y1 of the finite points, or None.
+    """
+
+    def __init__(self, logs: tuple[bool, bool]) -> None:
+        self.logs = logs
+        self._x, self._y = Growing(), Growing()
+        self.rising = True
+        self.extent: tuple[float, float, float, float] | None = None
+
+    @property
+    def x(self) -> np.ndarray:
+        return self._x.values
+
+    @property
+    def y(self) -> np.ndarray:
+        return self._y.values
+
+    def extend(self, x: np.ndarray, y: np.ndarray, axes: tuple[Axis, Axis]) -> None:
+        """Take in what is new at the ends of the raw arrays (n,)."""
+        done = len(self.x)
+        if done == len(x):
+            return
+        new_x, new_y = axes[0].scaled(x[done:]), axes[1].scaled(y[done:])
+        joined = new_x if done == 0 else np.concatenate((self.x[-1:], new_x))
+        self.rising = self.rising and bool(np.all(joined[1:] >= joined[:-1]))
+        self._x.extend(new_x)
+        self._y.extend(new_y)
+        good = np.isfinite(new_x) & np.isfinite(new_y)
+        if not good.any():
+            return
+        new_x, new_y = new_x[good], new_y[good]
+        low = [float(new_x.min()), float(new_y.min())]
+        high = [float(new_x.max()), float(new_y.max())]
+        if self.extent is not None:
+            low = [min(low[0], self.extent[0]), min(low[1], self.extent[2])]
+            high = [max(high[0], self.extent[1]), max(high[1], self.extent[3])]
+        self.extent = (low[0], high[0], low[1], high[1])
+
+
 @dataclass
 class Series:
     """A named curve.
@@ -62,16 +109,25 @@ class Series:
     steps: bool = False
     width: float = 1.6
     visible: bool = True
-    _scaled: tuple[Any, np.ndarray, np.ndarray, bool] | None = field(default=None, repr=False)
+    _along: Along | None = field(default=None, repr=False)
 
-    def scaled(self, axes: tuple[Axis, Axis]) -> tuple[np.ndarray, np.ndarray, bool]:
-        """x and y as they lie along the axes, and whether x never decreases; kept until data or axes change."""
-        key = (len(self.x.values), axes[0].log, axes[1].log)
-        if self._scaled is None or self._scaled[0] != key:
-            x, y = axes[0].scaled(self.x.values), axes[1].scaled(self.y.values)
-            rising = bool(np.all(np.diff(x) >= 0)) if len(x) > 1 else True
-            self._scaled = (key, x, y, rising)
-        return self._scaled[1:]
+    def along(self, axes: tuple[Axis, Axis]) -> Along:
+        """The data as they lie along the axes; only what was appended since the last call is looked at."""
+        if self._along is None or self._along.logs != (axes[0].log, axes[1].log):
+            self._along = Along((axes[0].log, axes[1].log))
+        self._along.extend(self.x.values, self.y.values, axes)
+        return self._along
+
+    def extent(self, axes: tuple[Axis, Axis]) -> tuple[float, float, float, float] | None:
+        """x0, x1, y0, y1 of the finite points and of the interval, in scaled coordinates; None without any."""
+        found = self.along(axes).extent
+        if found is None or self.band is None:
+            return found
+        ends = np.concatenate([axes[1].scaled(end) for end in self.band])
+        ends = ends[np.isfinite(ends)]
+        if not len(ends):
+            return found
+        return found[0], found[1], min(found[2], float(ends.min())), max(found[3], float(ends.max()))
 
     def dash(self, several: bool) -> tuple[float, ...]:
         """The pen's pattern: a lone curve is solid, so are curves too dense for dashes."""
@@ -91,7 +147,8 @@ class Series:
 
 def paint(painter: QPainter, frame: Frame, one: Series, axes: tuple[Axis, Axis], several: bool) -> None:
     """Draw one curve; what lies outside the plot area is left out, because not every file format clips."""
-    x, y, rising = one.scaled(axes)
+    along = one.along(axes)
+    x, y, rising = along.x, along.y, along.rising
     if rising and len(x) > 2:
         first, last = np.searchsorted(x, (frame.view.x0, frame.view.x1))
         part = slice(max(0, int(first) - 1), min(len(x), int(last) + 1))
@@ -100,36 +157,41 @@ def paint(painter: QPainter, frame: Frame, one: Series, axes: tuple[Axis, Axis],
     colour = frame.look.colour(one.colour)
     if one.band is not None and len(one.band[0]) == len(x):
         _paint_band(painter, frame, one, axes, x[part], part)
-    px, py = frame.x(x[part]), frame.y(y[part])
+    x, y = x[part], y[part]
+    if rising and one.line:
+        x, y = thinned(x, y, max(50, int(frame.area.width())) * (2 if frame.vector else 1))
+    px, py = frame.x(x), frame.y(y)
     good = np.isfinite(px) & np.isfinite(py)
     if one.line:
         width = 1.0 if frame.live else one.width
         painter.setPen(legend.pen(colour, width, one.dash(several)))
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        _paint_line(painter, frame, px, py, good, rising, one.steps)
+        _paint_line(painter, frame, px, py, good, one.steps)
     name = one.symbol(several)
     if name:
         keep = _spaced(px[good], py[good], frame) if one.line and len(px) > 60 else slice(None, None)
         _paint_symbols(painter, frame, name, px[good][keep], py[good][keep], one)
 
 
-def _paint_line(
-    painter: QPainter, frame: Frame, px: np.ndarray, py: np.ndarray, good: np.ndarray, rising: bool, steps: bool
-) -> None:
-    columns = max(50, int(frame.area.width())) * (2 if frame.vector else 1)
+def _paint_line(painter: QPainter, frame: Frame, px: np.ndarray, py: np.ndarray, good: np.ndarray, steps: bool) -> None:
+    wide = painter.pen()
+    thin = QPen(wide)
+    thin.setWidthF(1.0)
     for start, end in runs(good):
         x, y = px[start:end], py[start:end]
         if steps:
             x, y = np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
-        if rising:
-            x, y = thinned(x, y, columns)
         if frame.vector:
             x, y = _cut(x, y, frame)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, len(x) <= SMOOTH_UP_TO)
+        painter.setPen(wide if frame.vector or len(x) <= WIDE_UP_TO else thin)
         if len(x) == 1:
             painter.drawEllipse(QPointF(float(x[0]), float(y[0])), 1.5, 1.5)
-        else:
+        elif frame.vector or painter.pen().widthF() == 1.0 or len(x) <= JOINED_UP_TO:
             painter.drawPolyline(polygon(x, y))
+        else:
+            pairs: Any = polygon(np.repeat(x, 2)[1:-1], np.repeat(y, 2)[1:-1])
+            painter.drawLines(pairs)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
 
 

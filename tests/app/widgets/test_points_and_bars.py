@@ -1,0 +1,188 @@
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QColor
+from pytestqt.qtbot import QtBot
+
+from app.shell.theme import LIGHT, SERIES, theme
+from app.widgets.plot import Axis, BarPlot, ScatterPlot
+
+
+@pytest.fixture
+def points(qtbot: QtBot) -> ScatterPlot:
+    made = ScatterPlot("Clusters", x=Axis("x₁"), y=Axis("x₂"))
+    qtbot.addWidget(made)
+    made.resize(400, 300)
+    made.show()
+    return made
+
+
+@pytest.fixture
+def bars(qtbot: QtBot) -> BarPlot:
+    made = BarPlot("F1", y=Axis("F1", "%"))
+    qtbot.addWidget(made)
+    made.resize(400, 300)
+    made.show()
+    return made
+
+
+def test_points_are_drawn_in_their_groups_colour(points: ScatterPlot) -> None:
+    points.set_points("a", [0, 1], [0, 1])
+    points.set_points("b", [0, 1], [1, 0])
+    image = points.grab().toImage()
+    near = image.pixelColor(points.at(1, 1))
+    assert abs(near.red() - QColor(SERIES[0]).red()) < 40 and near.blue() > near.red()
+    other = image.pixelColor(points.at(0, 1))
+    assert other.red() > other.blue()
+    assert [entry.symbol for entry in points.entries()] == ["circle", "square"]
+
+
+def test_lengths_must_agree(points: ScatterPlot) -> None:
+    with pytest.raises(ValueError, match="a: 2 x, 1 y"):
+        points.set_points("a", [0, 1], [0])
+    with pytest.raises(ValueError, match="1 labels"):
+        points.set_points("a", [0, 1], [0, 1], labels=["only one"])
+
+
+def test_hover_and_click_find_the_nearest_point(points: ScatterPlot, qtbot: QtBot) -> None:
+    points.set_points("runs", [0, 1, np.nan], [0, 1, 2], labels=["0427", "0428", "0429"])
+    points.grab()
+    found = points.reading(points._frame, QPointF(points.at(1, 1)) + QPointF(4, -3))
+    assert found.lines == ("runs · 0428", "x₁ = 1, x₂ = 1")
+    assert points.reading(points._frame, QPointF(points.at(0.5, 0.5))) is None
+    with qtbot.waitSignal(points.picked) as heard:
+        qtbot.mouseClick(points, Qt.MouseButton.LeftButton, pos=points.at(0, 0))
+    assert heard.args == ["runs", 0]
+
+
+def test_many_points_become_their_density(points: ScatterPlot) -> None:
+    rng = np.random.default_rng(0)
+    points.set_points("", rng.normal(size=30000), rng.normal(size=30000))
+    assert points.is_density()
+    image = points.grab().toImage()
+    middle, rim = image.pixelColor(points.at(0, 0)), image.pixelColor(points.at(2.4, 2.4))
+    assert middle.lightness() < rim.lightness()
+    assert points.entries() == []
+    assert points.reading(points._frame, QPointF(points.at(0, 0))) is None
+    light = points.grab().toImage()
+    theme().set_mode("dark")
+    assert points.grab().toImage() != light  # shaded anew
+
+
+def test_density_counts_every_point(points: ScatterPlot) -> None:
+    points.set_points("", np.repeat([0.0, 1.0], [20000, 1]), np.repeat([0.0, 1.0], [20000, 1]))
+    assert points.is_density()
+    image = points.grab().toImage()
+    assert image.pixelColor(points.at(1, 1)).saturation() > 10  # the single point still shows
+
+
+def test_outlines_belong_to_the_bounds(points: ScatterPlot) -> None:
+    angle = np.linspace(0, 2 * np.pi, 100)
+    points.set_points("eigenvalues", [0.1], [0.2])
+    points.set_outline("unit circle", np.stack([np.cos(angle), np.sin(angle)], axis=1), "bad")
+    assert points.bounds() == pytest.approx((-1, 1, -1, 1), abs=0.01)
+    image = points.grab().toImage()
+    assert image.pixelColor(points.at(-1, 0)).red() > 150
+    points.set_outline("unit circle", None)
+    assert points.bounds() == pytest.approx((0.1, 0.1, 0.2, 0.2))
+
+
+def test_group_toggles(points: ScatterPlot) -> None:
+    points.set_points("a", [0, 1], [0, 1])
+    points.set_points("b", [5], [5])
+    points.toggle("b")
+    assert points.bounds() == (0, 1, 0, 1)
+    points.toggle("nobody")
+
+
+def test_points_as_table_and_words(points: ScatterPlot) -> None:
+    points.set_points("a", [0, 1], [0, 1], labels=["p", "q"])
+    points.set_points("b", [5], [5])
+    table = points.table()
+    assert list(table.headers) == ["group", "x₁", "x₂", "name"]
+    assert list(table.rows())[1] == ("a", 1.0, 1.0, "q")
+    assert "a: 2 points, x₁ 0 to 1, x₂ 0 to 1." in points.describe()
+    points.clear()
+    assert points.is_empty() and points.table().columns == ()
+
+
+def test_log_axes_leave_out_what_has_no_logarithm(points: ScatterPlot) -> None:
+    points.set_points("a", [-1, 1, 100], [1, 10, 100])
+    points.set_axes(Axis("x", log=True), Axis("y", log=True))
+    assert points.bounds() == (0, 2, 1, 2)
+    points.grab()
+
+
+def test_bars_have_the_right_heights(bars: BarPlot) -> None:
+    bars.set_bars(["a", "b"], [10.0, 40.0])
+    image = bars.grab().toImage()
+    for index, value in ((0, 10.0), (1, 40.0)):
+        below, above = bars.at(index, value - 1.5), bars.at(index, value + 2.5)
+        assert image.pixelColor(below).blue() > 150 and image.pixelColor(below).red() < 150
+        assert image.pixelColor(above).red() > 200
+    assert bars.view().y0 == 0
+
+
+def test_negative_bars_hang_from_zero(bars: BarPlot) -> None:
+    bars.set_bars(["a", "b"], [-10.0, 20.0])
+    image = bars.grab().toImage()
+    assert bars.view().y0 < -10
+    assert image.pixelColor(bars.at(0, -5)).red() < 150
+    assert image.pixelColor(bars.at(0, 5)).red() > 200
+
+
+def test_groups_and_intervals(bars: BarPlot) -> None:
+    bars.set_bars(["a", "b"], {"FUNSD": [10, 20], "XFUND": [30, np.nan]}, {"FUNSD": ([8, 18], [12, 60])})
+    assert bars.view().y1 > 60
+    bars.grab()
+    assert [entry.name for entry in bars.entries()] == ["FUNSD", "XFUND"]
+    found = bars.reading(bars._frame, QPointF(bars.at(-0.2, 5)))
+    assert found.lines == ("a · FUNSD: 10",)
+    bars.toggle("XFUND")
+    assert bars.bounds() == (-0.6, 1.6, 0.0, 60.0)
+    with pytest.raises(ValueError, match="FUNSD: 1 values for 2 labels"):
+        bars.set_bars(["a", "b"], {"FUNSD": [1]})
+
+
+def test_interval_whiskers_are_seen(bars: BarPlot) -> None:
+    bars.set_bars(["a"], [10.0], ([5.0], [20.0]))
+    image = bars.grab().toImage()
+    at = bars.at(0, 15)
+    seen = [image.pixelColor(at.x() + dx, at.y()) for dx in range(-2, 3)]
+    assert min(colour.lightness() for colour in seen) < QColor(LIGHT.muted).lightness()
+
+
+def test_histogram(bars: BarPlot) -> None:
+    counts, edges = np.histogram(np.random.default_rng(0).normal(size=1000), bins=20)
+    bars.set_histogram(edges, {"steps": counts, "fit": counts // 2})
+    bars.grab()
+    assert bars.bounds() == (edges[0], edges[-1], 0.0, float(counts.max()))
+    assert list(bars.table().headers) == ["from", "to", "steps", "fit"]
+    middle = QPointF(bars.at((edges[9] + edges[10]) / 2, 1))
+    assert bars.reading(bars._frame, middle).lines[0].endswith(f"steps: {counts[9]}")
+    with pytest.raises(ValueError, match="counts between"):
+        bars.set_histogram(edges, counts[:3])
+
+
+def test_bars_as_table_and_words(bars: BarPlot) -> None:
+    bars.set_bars(["text", "all"], {"FUNSD": [10, 20]}, {"FUNSD": ([8, 18], [12, 22])})
+    assert list(bars.table().headers) == ["name", "FUNSD", "FUNSD lower", "FUNSD upper"]
+    assert list(bars.table().rows())[1] == ("all", 20.0, 18.0, 22.0)
+    assert bars.describe() == "Bars of F1 (%). FUNSD: text 10, all 20."
+    bars.clear()
+    assert bars.is_empty()
+
+
+def test_many_labels_are_thinned_not_overlapped(bars: BarPlot) -> None:
+    bars.set_bars([f"category {i}" for i in range(100)], np.arange(100.0))
+    found = bars.ticks_across(bars.view(), 5)
+    assert 3 <= len(found.labels) <= 6
+    bars.grab()
+
+
+def test_a_few_thousand_points_are_drawn_as_dots(points: ScatterPlot) -> None:
+    points.set_points("a", np.linspace(0, 1, 5000), np.zeros(5000))
+    points.set_points("b", [0.5], [1.0])
+    image = points.grab().toImage()
+    at = points.at(0.25, 0.0)
+    assert image.pixelColor(at).blue() > image.pixelColor(at).red() + 30

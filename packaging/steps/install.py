@@ -88,6 +88,7 @@ def ensure(root: Path, *, gpu: str | None, groups: Sequence[str]) -> Path:
             _make(venv)
             want["python"] = str(python.resolve())
         (venv / UNFINISHED).touch()
+        _link(root, venv)  # first: a checkout that was moved leaves a path behind at which pip may choke
         (venv / STAMP).unlink(missing_ok=True)
         try:
             _install(root, venv, gpu, groups)
@@ -95,7 +96,6 @@ def ensure(root: Path, *, gpu: str | None, groups: Sequence[str]) -> Path:
         except Refusal:
             (venv / UNFINISHED).unlink()  # pip and the system said no, and left whole what is there
             raise
-        _link(root, venv)
         _verify(root, python, lock, groups)
         (venv / STAMP).write_text(json.dumps({**want, "groups": list(groups)}), encoding="utf-8")
         (venv / UNFINISHED).unlink()

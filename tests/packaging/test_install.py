@@ -144,6 +144,15 @@ def test_environment_made_by_hand_is_completed(made: Path) -> None:
     assert mine.exists()
 
 
+def test_moved_checkout_is_found_again(made: Path, tmp_path: Path) -> None:
+    ensure(made)
+    moved = made.rename(tmp_path / "elsewhere")
+    python = ensure(moved)
+    where = subprocess.run([str(python), "-P", "-c", "import engine; print(engine.__file__)"], capture_output=True)
+    assert where.stdout.decode().startswith(str(moved))
+    assert subprocess.run([str(python.with_name("theodolite")), "x"], capture_output=True).stdout == b"app ['x']\n"
+
+
 def test_cuda_takes_the_default_build_and_is_remembered(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

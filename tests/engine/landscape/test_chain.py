@@ -248,6 +248,16 @@ def test_whole_numbers_as_inputs_go_through_the_module():
     assert np.isfinite(surface.values([[0.1]]).loss["train"]).all()
 
 
+def test_short_floats_go_through_the_module():
+    net = mlp(4, 6, 3).bfloat16()
+    x, y = clouds(50, 4)
+    surface = LossSurface(net, torch.ones(1, 51), {"train": (x.bfloat16(), y)})
+    assert surface.way == "module"
+    with torch.no_grad():
+        expected = nn.functional.cross_entropy(net(x.bfloat16()).float(), y)
+    assert surface.values([[0.0]]).loss["train"][0] == pytest.approx(float(expected), rel=1e-2)
+
+
 def test_a_chain_of_images_only_goes_through_the_module():
     net = nn.Sequential(nn.Conv2d(1, 3, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     x, y = torch.randn(20, 1, 4, 4), torch.randint(0, 3, (20,))

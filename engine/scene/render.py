@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from engine.scene.cover import covered
 from engine.scene.frame import Frame
 from engine.scene.geometry import Array
 from engine.scene.scene import Scene
@@ -31,12 +32,11 @@ def render(scene: Scene, view: View, supersample: int, shading: str, point: Call
     plain = np.zeros((*shape, 4), np.uint8) if scene.wires else image
     triangle = np.full(shape, -1, np.int32)
     depth = np.full(shape, np.inf, np.float32)
-    for window in _windows(scene, view):
+    for target in _chunks(covered(scene, view)):
         point()
-        y, x = (np.arange(side.start, side.stop) + 0.5 for side in window)
-        hit, hits = cast(scene, view, view.directions(x, y[:, None]).reshape(3, -1))
-        row, column = np.divmod(hit, len(x))
-        target = (row + window[0].start) * view.width + (column + window[1].start)
+        row, column = np.divmod(target, view.width)
+        hit, hits = cast(scene, view, view.directions(column + 0.5, row + 0.5))
+        target = target[hit]
         colors = shade(scene, view, hits, shading)
         plain.reshape(-1, 4)[target] = _pixels(colors)
         if scene.wires:
@@ -52,16 +52,9 @@ def render(scene: Scene, view: View, supersample: int, shading: str, point: Call
     return frame
 
 
-def _windows(scene: Scene, view: View) -> Iterator[tuple[slice, slice]]:
-    """The part of the picture in which the box of the scene lies, in bands of rows."""
-    signs = np.stack(np.meshgrid([-1, 1], [-1, 1], [-1, 1]), axis=-1).reshape(-1, 3)
-    solid = scene.reach[signs.clip(0), np.arange(3)]
-    flat, _ = view.project(solid)
-    left, top = np.clip(np.floor(flat.min(axis=0)), 0, (view.width, view.height)).astype(int)
-    right, bottom = np.clip(np.ceil(flat.max(axis=0)) + 1, 0, (view.width, view.height)).astype(int)
-    rows = max(1, _BAND_RAYS // max(1, right - left))
-    for begin in range(top, bottom, rows):
-        yield slice(begin, min(begin + rows, bottom)), slice(left, right)
+def _chunks(pixels: Array) -> Iterator[Array]:
+    for begin in range(0, len(pixels), _BAND_RAYS):
+        yield pixels[begin : begin + _BAND_RAYS]
 
 
 def _pixels(colors: Array) -> Array:

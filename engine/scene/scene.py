@@ -57,9 +57,10 @@ class Scene:
     Attributes:
         placed: data to world. caster: Open3D's RaycastingScene. first: number of the first triangle of each of
             Embree's geometries, (G,). corners: vertices of each triangle, (T, 3).
-        normals, colors: of the vertices, (3, V) float32. grid: their column and row, (2, V) float32.
+        positions: of the vertices, world, (V, 3) float32. normals, colors: theirs, (3, V) float32. grid: their column
+            and row, (2, V) float32.
         item, source: item number and primitive of each triangle, (T,). gradients: change of grid column and row per
-            world unit in each triangle's plane, (T, 2, 3) float32. wires: item number -> grid lines; grid and gradients
+            world unit in each triangle's plane, (2, 3, T) float32. wires: item number -> grid lines; grid and gradients
             are empty without any.
         clouds: the points. reach: lowest and highest corner of all triangles, world, (2, 3).
         profile: distance from the upright axis and height of what the camera must fit, world, (P, 2).
@@ -70,6 +71,7 @@ class Scene:
     caster: Any
     first: Array
     corners: Array
+    positions: Array
     normals: Array
     colors: Array
     grid: Array
@@ -148,12 +150,15 @@ def _joined(
         caster=caster,
         first=np.cumsum([0, *counts])[:-1],
         corners=_stacked([solid.corners + v for (_, solid), v in zip(solids, before, strict=True)], (0, 3), np.intp),
+        positions=_stacked([solid.positions for _, solid in solids], (0, 3), np.float32),
         normals=_rows([solid.normals for _, solid in solids], 3),
         colors=_rows([solid.colors for _, solid in solids], 3),
         grid=_rows([solid.grid for _, solid in solids if wires], 2),
         item=np.repeat([number for number, _ in solids], counts).astype(np.int16),
         source=_stacked([solid.source for _, solid in solids], (0,), np.int32),
-        gradients=_stacked([_gradients(solid) for _, solid in solids if wires], (0, 2, 3), np.float32),
+        gradients=np.concatenate(
+            [np.empty((2, 3, 0), np.float32), *(_gradients(s) for _, s in solids if wires)], axis=2
+        ),
         wires=wires,
         clouds=clouds,
         reach=_reach([solid.positions for _, solid in solids]),
@@ -192,12 +197,17 @@ def _rows(parts: list[Array], columns: int) -> Array:
     return np.ascontiguousarray(_stacked(parts, (0, columns), np.float32).T)
 
 
+def _all_gradients(solids: list[Triangles]) -> Array:
+    return np.concatenate([np.empty((2, 3, 0), np.float32), *map(_gradients, solids)], axis=2)
+
+
 def _gradients(solid: Triangles) -> Array:
-    """Gradient of the linear interpolants of grid column and row over each triangle, (T, 2, 3) float32."""
+    """Gradient of the linear interpolants of grid column and row over each triangle, (2, 3, T) float32."""
     a, b, c = (solid.positions[solid.corners[:, index]].astype(np.float64) for index in range(3))
     u, v, w = (solid.grid[solid.corners[:, index]].astype(np.float64) for index in range(3))
     first, second = b - a, c - a
     normal = np.cross(first, second)
     area = np.maximum((normal**2).sum(axis=1), 1e-30)[:, None]
     along, across = np.cross(second, normal) / area, np.cross(normal, first) / area
-    return ((v - u)[:, :, None] * along[:, None] + (w - u)[:, :, None] * across[:, None]).astype(np.float32)
+    gradients = (v - u).T[:, None] * along.T + (w - u).T[:, None] * across.T
+    return gradients.astype(np.float32)

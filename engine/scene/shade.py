@@ -103,17 +103,18 @@ def lit(view: View, normals: Array, directions: Array, colors: Array, *, as_norm
     return np.clip(colors * light + _GLOSS * gloss, 0, 1)
 
 
-def _dot(a: Array, b: Array) -> Array:
+def _dot(a: Array | list[Array], b: Array) -> Array:
     return np.asarray(a[0] * b[0] + a[1] * b[1] + a[2] * b[2])
 
 
 def wires(scene: Scene, view: View, hits: Hits) -> Array:
     """Ink of the grid lines over hits: colour and opacity, (4, N) float32 in 0..1."""
     ink = np.zeros((4, len(hits.triangle)), np.float32)
-    owner = scene.item[hits.triangle]
+    owner = scene.item.take(hits.triangle)
     for item, wire in scene.wires.items():
         chosen = np.flatnonzero(owner == item)
-        part = Hits(*(values[..., chosen] for values in hits))
+        whole = len(chosen) == len(owner)
+        part = hits if whole else Hits(*(values[..., chosen] for values in hits))
         ink[:, chosen] = wire.color[:, None]
         ink[3, chosen] *= _line_coverage(scene, view, part, wire)
     return ink
@@ -125,15 +126,18 @@ def _line_coverage(scene: Scene, view: View, hits: Hits, wire: Wire) -> Array:
     A step of one pixel turns the ray by 1 / focal; on the triangle's plane the hit moves by
     depth * (step - direction * (normal . step) / (normal . direction)), and the coordinate by its gradient times that.
     """
-    steps = np.stack([view.right, view.up]).astype(np.float32) / np.float32(view.focal)
-    toward = _dot(hits.normal, hits.direction)
-    tilt = (steps @ hits.normal) / np.where(np.abs(toward) < _SMALLEST, _SMALLEST, toward)
+    right, up = view.right.astype(np.float32), view.up.astype(np.float32)
+    normal, direction = hits.normal, hits.direction
+    toward = _dot(normal, direction)
+    toward = np.where(np.abs(toward) < _SMALLEST, _SMALLEST, toward)
+    size = hits.depth / np.float32(view.focal * wire.every)
     position = _interpolated(scene.grid, scene, hits) / np.float32(wire.every)
     coverage = np.zeros(len(toward), np.float32)
     for axis in range(2):
-        gradient = np.ascontiguousarray(scene.gradients[:, axis].take(hits.triangle, 0).T)
-        change = steps @ gradient - _dot(gradient, hits.direction) * tilt
-        per_pixel = hits.depth * np.sqrt(change[0] ** 2 + change[1] ** 2) / np.float32(wire.every) + _SMALLEST
+        gradient = [row.take(hits.triangle) for row in scene.gradients[axis]]
+        slope = _dot(gradient, direction) / toward
+        change = [g - n * slope for g, n in zip(gradient, normal, strict=True)]
+        per_pixel = size * np.sqrt(_dot(change, right) ** 2 + _dot(change, up) ** 2) + _SMALLEST
         distance = np.abs(position[axis] - np.rint(position[axis])) / per_pixel
         fade = np.clip(1 / (per_pixel * _CLOSEST_PX) - 1, 0, 1)
         np.maximum(coverage, np.clip((_LINE_PX + 1) / 2 - distance, 0, 1) * fade, out=coverage)

@@ -16,7 +16,16 @@ from torch import Tensor, nn
 from engine import seeding
 from engine.errors import EngineError
 from engine.studies.landscape.modes import batch_statistics, batchnorm_layers
-from engine.studies.landscape.vectors import Batch, Layout, Loss, Params, mean_loss, require_finite, split_batches, widest
+from engine.studies.landscape.vectors import (
+    Batch,
+    Layout,
+    Loss,
+    Params,
+    mean_loss,
+    require_finite,
+    split_batches,
+    widest,
+)
 
 Array = NDArray[np.float64]
 Form = Literal["bezier", "chain"]

@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from engine.models.builtin import build
+from engine.models.config import Resnet
 from engine.studies.landscape.derivatives import (
     NoSecondDerivative,
     NotDeterministic,
@@ -145,6 +147,37 @@ def test_single_precision_is_checked_more_coarsely():
     net = Functional(Single(Detached))
     with pytest.raises(WrongSecondDerivative):
         check_second_derivatives(net.loss, net.params, clouds())
+
+
+class OwnConstants(nn.Module):
+    """Holds tensors in single precision that nobody outside knows of, and writes into one it made."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), Activation(function), nn.Linear(4, 3))
+        self.shift = torch.full((5,), 0.1)
+
+    def forward(self, x):
+        padded = torch.zeros(len(x), 5)
+        padded[:, :4] = (x + torch.stack([self.shift] * len(x)))[:, :4]
+        return self.body(padded)
+
+
+def test_hidden_constants_are_widened_and_left_alone():
+    torch.manual_seed(0)
+    net = Functional(OwnConstants(Square).eval())
+    assert check_second_derivatives(net.loss, net.params, clouds()) < 1e-6
+    assert net.module.shift.dtype == torch.float32
+    with pytest.raises(WrongSecondDerivative):
+        net = Functional(OwnConstants(Detached).eval())
+        check_second_derivatives(net.loss, net.params, clouds())
+
+
+def test_a_deep_network_passes_without_its_buffers_being_named():
+    """Thousands of kinks lie near, and the statistics of batch normalisation are in single precision."""
+    net = Functional(build(Resnet(width=4, blocks=2), (3, 12, 12), 3, 0).eval())
+    x = torch.randn(16, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    assert check_second_derivatives(net.loss, net.params, (x, torch.arange(16) % 3)) < 1e-3
 
 
 def test_a_random_loss_is_refused():

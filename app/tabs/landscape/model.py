@@ -15,12 +15,20 @@ from engine.runs.reader import RunReader
 from engine.studies import catalogue
 from engine.studies.contract import Measure
 from engine.studies.landscape.config import DIRECTIONS, LandscapeConfig
-from engine.studies.landscape.kinds import Plane
+from engine.studies.landscape.kinds import CurveReport, Line, Plane, SimilarityReport, SpectrumReport
 
 Array = NDArray[np.float64]
 
-STAGES = ("train", "surface", "line")
-TASKS = {"training.train": "train", "landscape.surface": "surface", "landscape.line": "line"}
+TASKS = {
+    "training.train": "train",
+    "landscape.surface": "surface",
+    "landscape.line": "line",
+    "landscape.hessian": "hessian",
+    "landscape.connect": "connect",
+    "landscape.similarity": "similarity",
+    "landscape.sharpness": "sharpness",
+}
+ARTIFACTS = ("plane", "line", "spectrum", "curve", "similarity")
 NUMBERS = (
     "train_loss",
     "test_loss",
@@ -35,7 +43,30 @@ NUMBERS = (
     "path_residual",
     "line_loss_min",
     "line_offset_min",
+    "lambda_max",
+    "lambda_min",
+    "curvature_trace",
+    "negative_mass",
+    "mc_error",
+    "mc_loss",
+    "barrier_loss",
+    "curve_loss",
+    "cka",
+    "weight_distance",
+    "disagreement",
+    "epsilon_sharpness",
+    "sam_sharpness",
+    "asam_sharpness",
+    "ball_mean",
+    "ball_max",
 )
+GROUPS = {
+    "plane_loss_centre": "Plane",
+    "lambda_max": "Curvature",
+    "mc_error": "Connectivity",
+    "cka": "Similarity",
+    "epsilon_sharpness": "Sharpness",
+}
 CURVES = ("train_loss", "test_loss")
 
 
@@ -47,6 +78,8 @@ class Number:
     value: float
     interval: tuple[float, float] | None = None
     n: int | None = None
+    dims: tuple[tuple[str, str], ...] = ()
+    group: str = ""
 
 
 @dataclass
@@ -55,7 +88,7 @@ class LandscapeModel:
 
     Attributes:
         config: what the setup form says. runs: stage -> id of the run shown.
-        plane, line: newest versions read. curves: measure id -> (n, 2) of epoch and value.
+        plane, line, spectrum, curve, similarity: newest versions read. curves: measure id -> (n, 2) of step and value.
         field: which field of the plane is shown. log: whether as log10. cursor: where the cursor stands.
     """
 
@@ -63,7 +96,10 @@ class LandscapeModel:
     runs: dict[str, str] = dataclasses.field(default_factory=dict)
     readers: dict[str, RunReader] = dataclasses.field(default_factory=dict)
     plane: Plane | None = None
-    line: Any = None
+    line: Line | None = None
+    spectrum: SpectrumReport | None = None
+    curve: CurveReport | None = None
+    similarity: SimilarityReport | None = None
     curves: dict[str, Array] = dataclasses.field(default_factory=dict)
     field: str = "train_loss"
     log: bool = True
@@ -74,16 +110,17 @@ class LandscapeModel:
         """Show these runs (stage -> id) from now on; everything read of the old ones is dropped."""
         self.runs = dict(runs)
         self.readers, self.curves, self._versions = {}, {}, {}
-        self.plane = self.line = None
+        for artifact in ARTIFACTS:
+            setattr(self, artifact, None)
         self.cursor = (0.0, 0.0)
 
     def read(self, stage: str, reader: RunReader) -> set[str]:
-        """Take in what a run has told; returns what changed of: numbers, curves, plane, line."""
+        """Take in what a run has told; returns what changed: numbers, curves, or the name of an artifact."""
         self.readers[stage] = reader
         changed = {"numbers"}
         if stage == "train" and self._read_curves(reader):
             changed.add("curves")
-        for artifact in ("plane", "line"):
+        for artifact in ARTIFACTS:
             ref = reader.artifacts.get(artifact)
             if ref is not None and ref.version != self._versions.get(artifact):
                 self._versions[artifact] = ref.version or 0
@@ -110,12 +147,19 @@ class LandscapeModel:
     def numbers(self) -> list[Number]:
         """The final measures of the shown runs, in a fixed order."""
         known = catalogue.measures()
-        found: dict[str, Number] = {}
-        for reader in self.readers.values():
+        found: list[Number] = []
+        for stage, reader in self.readers.items():
+            if stage not in TASKS.values():
+                continue  # replicas: their numbers are those of other networks
             for item in reader.measures:
-                if item.id in NUMBERS and not item.dims:
-                    found[item.id] = Number(known[item.id], item.value, item.interval, item.n)
-        return [found[id] for id in NUMBERS if id in found]
+                if item.id in NUMBERS:
+                    dims = tuple((name, str(value)) for name, value in item.dims.items())
+                    found.append(Number(known[item.id], item.value, item.interval, item.n, dims))
+        found.sort(key=lambda number: NUMBERS.index(number.measure.id))
+        for index, number in enumerate(found):
+            later = [g for id, g in GROUPS.items() if NUMBERS.index(number.measure.id) >= NUMBERS.index(id)]
+            found[index] = dataclasses.replace(number, group=later[-1] if later else "Training")
+        return found
 
     @property
     def warnings(self) -> list[Warned]:

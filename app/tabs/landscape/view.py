@@ -15,6 +15,7 @@ from app.tabs.landscape import TAB
 from app.tabs.landscape.cards import TITLES, PlaneCards
 from app.tabs.landscape.model import TASKS, LandscapeModel, preset
 from app.tabs.landscape.own_code import ask_consent
+from app.tabs.landscape.pages import ConnectPage, HessianPage, SimilarityPage
 from app.tabs.landscape.preview import Preview
 from app.tabs.landscape.spot import SpotPanel
 from app.tabs.setup import SetupPanel
@@ -37,9 +38,20 @@ SIMPLE = (
     "surface.directions",
     "surface.resolution",
     "surface.radius",
+    "hessian",
+    "connect",
+    "similarity",
+    "sharpness",
     "line",
 )
-PAGES = (("plane", "Plane"), ("network", "Network"))
+PAGES = (
+    ("plane", "Plane"),
+    ("hessian", "Hessian"),
+    ("connect", "Connectivity"),
+    ("similarity", "Similarity"),
+    ("network", "Network"),
+)
+REPORTS = {"spectrum": "hessian", "curve": "connect", "similarity": "similarity"}
 
 
 class LandscapeView(TabView):
@@ -54,6 +66,7 @@ class LandscapeView(TabView):
         self.grid = CardGrid(narrow=500, row_height=226)
         self.cards = PlaneCards(self.grid, self.model)
         self.cards.moved.connect(self._move)
+        self.reports = {"hessian": HessianPage(), "connect": ConnectPage(), "similarity": SimilarityPage()}
         self.preview = Preview()
         self.numbers = NumbersPanel()
         self.spot = SpotPanel()
@@ -88,8 +101,9 @@ class LandscapeView(TabView):
         page = CardGrid(columns=1)
         page.add(self.network)
         self.pages_stack = QStackedWidget()
-        self.pages_stack.addWidget(self.grid)
-        self.pages_stack.addWidget(page)
+        self.page_widgets = {"plane": self.grid, **self.reports, "network": page}
+        for widget in self.page_widgets.values():
+            self.pages_stack.addWidget(widget)
         filled = QWidget()
         column = QVBoxLayout(filled)
         column.setContentsMargins(0, 0, 0, 0)
@@ -122,14 +136,16 @@ class LandscapeView(TabView):
 
     # The contract of tabs --------------------------------------------------------------------------------------------
     def pages(self) -> Sequence[str]:
-        """Plane and Network."""
+        """Plane, what was measured at the networks, and the network itself."""
         return [key for key, _ in PAGES]
 
     def show_page(self, name: str) -> None:
         """Bring a page to the front."""
         self.middle.setCurrentIndex(1)
         self.page_bar.set_current(name)
-        self.pages_stack.setCurrentIndex(self.pages().index(name))
+        self.pages_stack.setCurrentWidget(self.page_widgets[name])
+        for widget in (self.field, self.log):
+            widget.setVisible(name == "plane")
         if name == "network":
             self._inspect()
 
@@ -172,7 +188,8 @@ class LandscapeView(TabView):
         if stage is None:
             return False
         stages = {stage: run}
-        model = (reader.config.get("model") or {}) if stage != "train" else {}
+        refs = [reader.config.get(name) for name in ("model", "first")] + list(reader.config.get("models") or [])
+        model = next((ref for ref in refs if ref), {})
         if model.get("run"):
             stages = {"train": model["run"], **stages}
         self.show_runs(stages)
@@ -233,6 +250,8 @@ class LandscapeView(TabView):
             self.services.runs.unwatch(run)
         self.model.show(stages)
         self.cards.show_waiting()
+        for page in self.reports.values():
+            page.clear()
         self.spot.show_spot(None)
         self.probe.close()
         for stage, run in stages.items():
@@ -251,7 +270,9 @@ class LandscapeView(TabView):
             self._list_fields()
             self.cards.show_plane()
             self._open_cursor()
-        numbers = [Number(n.measure, n.value, n.interval, n.n) for n in self.model.numbers]
+        for artifact in changed & set(REPORTS):
+            self.reports[REPORTS[artifact]].show_model(self.model)
+        numbers = [Number(n.measure, n.value, n.interval, n.n, n.dims, group=n.group) for n in self.model.numbers]
         self.numbers.set_numbers(numbers)
         self.numbers.set_callout("\n".join(tr(w.template, **w.params) for w in self.model.warnings))
         self._headline()
@@ -302,7 +323,7 @@ class LandscapeView(TabView):
     def _changed(self) -> None:
         if self.setup.form.state()[0]:
             self.model.config = self.setup.form.value()
-            if self.pages_stack.currentIndex() == 1:
+            if self.page_bar.current() == "network":
                 self._inspect()
 
     def _inspect(self) -> None:
@@ -323,11 +344,10 @@ class LandscapeView(TabView):
         self.network.show_body()
 
     def _check(self, config: LandscapeConfig) -> str:
-        if config.surface is None and config.line is None and config.train is None:
+        if not config.stages():
             return tr("Nothing is switched on.")
-        looks = [part for part in (config.surface, config.line) if part is not None]
-        if config.train is None and any(part.model is None for part in looks):
-            return tr("Without training, a model is needed: choose one, or switch training on.")
+        if config.train is None and any(stage.open_inputs() for stage in config.stages().values()):
+            return tr("Without training, models are needed: choose them under Advanced, or switch training on.")
         return ""
 
 

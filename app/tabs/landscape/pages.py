@@ -1,0 +1,179 @@
+"""The pages Hessian, Connectivity and Similarity: what the later stages of the study found, as pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.shell.text import short, tr
+from app.tabs.landscape.model import LandscapeModel
+from app.widgets.card import Card
+from app.widgets.grid import CardGrid
+from app.widgets.plot import Axis, BarPlot, HeatMap, LinePlot, ScatterPlot
+
+FLOOR = 1e-5  # of the largest density; below it lies only the broadening's own tail
+
+
+class HessianPage(CardGrid):
+    """Density of the spectrum, layers, the course over training."""
+
+    def __init__(self) -> None:
+        super().__init__(narrow=500, row_height=226)
+        self.density = LinePlot(tr("Spectral density"), x=Axis("λ"), y=Axis(tr("density"), log=True))
+        self.values = ScatterPlot(tr("Eigenvalues"), x=Axis(tr("rank")), y=Axis("λ"))
+        self.layers = BarPlot(tr("Layers"), y=Axis("tr H_l"))
+        self.course = LinePlot(tr("During training"), x=Axis(tr("step")), y=Axis("λ max", log=True))
+        self.density_card = self.add(
+            Card(
+                "Spectral density",
+                empty="How many directions are curved how strongly appears here: tick Hessian spectrum and run.",
+            )
+        )
+        self.values_card = self.add(
+            Card("Eigenvalues", empty="The largest eigenvalues appear here, each with its error.")
+        )
+        self.layers_card = self.add(
+            Card("Layers", "trace of each layer's block", "Which layer holds the curvature appears here.")
+        )
+        self.course_card = self.add(
+            Card("During training", empty="Tick During training (Advanced) to follow the curvature.")
+        )
+        pairs = ((self.density_card, self.density), (self.values_card, self.values))
+        for card, body in (*pairs, (self.layers_card, self.layers), (self.course_card, self.course)):
+            card.set_body(body)
+
+    def clear(self) -> None:
+        """Take the old pictures away."""
+        for plot in (self.density, self.values, self.layers, self.course):
+            plot.clear()
+
+    def show_model(self, model: LandscapeModel) -> None:
+        """Draw what is known of the spectrum."""
+        report = model.spectrum
+        if report is None:
+            return
+        name = {"hessian": tr("Hessian"), "ggn": tr("Gauss-Newton")}[report.matrix]
+        floor = float(np.nanmax(report.density)) * FLOOR
+        density = np.where(report.density > floor, report.density, np.nan)
+        low, high = np.maximum(np.array(report.low), floor), np.array(report.high)
+        band = (low, high) if np.isfinite(low).any() else None
+        self.density.set_series(name, report.grid, density, band=band)
+        self.density.set_marks(list(report.values), tr("eigenvalues"))
+        words = {"matrix": name, "products": report.products, "examples": report.examples}
+        self.density_card.set_caption("{matrix}, Lanczos quadrature, {products} products, {examples} examples", **words)
+        ranks = np.arange(1, len(report.values) + 1)
+        errors = [tr("error below {value}", value=short(float(r), 2)) for r in report.residuals]
+        self.values.set_points(name, ranks, report.values, labels=errors)
+        self.values_card.set_caption("those that converged; hover for the error")
+        if len(report.layers):
+            self.layers.set_bars(list(report.layers), report.layer_traces)
+        if len(report.history) > 1:
+            steps, largest, trace = np.array(report.history).T
+            self.course.set_series("λ max", steps, largest, points=True)
+            self.course.set_series("tr H", steps, trace, points=True)
+            self.course_card.set_caption("at every version of the network that training kept")
+
+
+class ConnectPage(CardGrid):
+    """Loss and error along the curve, and how the curve was trained."""
+
+    def __init__(self) -> None:
+        super().__init__(narrow=500, row_height=226)
+        self.loss = LinePlot(tr("Loss along the curve"), x=Axis("t"), y=Axis("L", "nat"))
+        self.error = LinePlot(tr("Error along the curve"), x=Axis("t"), y=Axis(tr("error"), "%"))
+        self.training = LinePlot(
+            tr("Training of the curve"), x=Axis(tr("block of steps")), y=Axis("L", "nat", log=True)
+        )
+        self.plane = ScatterPlot(
+            tr("Ends and bend"), x=Axis(tr("along the ends")), y=Axis(tr("across")), keep_aspect=False
+        )
+        self.loss_card = self.add(
+            Card("Loss along the curve", empty="Tick Mode connectivity and run: two networks are joined by a curve.")
+        )
+        self.error_card = self.add(Card("Error along the curve", empty="Wrong answers along the curve appear here."))
+        self.training_card = self.add(
+            Card("Training of the curve", empty="The loss on the curve while its bend is trained appears here.")
+        )
+        self.plane_card = self.add(
+            Card("Ends and bend", empty="Where the curve runs, in the plane of its ends and its bend.")
+        )
+        pairs = ((self.loss_card, self.loss), (self.error_card, self.error))
+        for card, body in (*pairs, (self.training_card, self.training), (self.plane_card, self.plane)):
+            card.set_body(body)
+
+    def clear(self) -> None:
+        """Take the old pictures away."""
+        for plot in (self.loss, self.error, self.training, self.plane):
+            plot.clear()
+
+    def show_model(self, model: LandscapeModel) -> None:
+        """Draw the curve."""
+        report = model.curve
+        if report is None:
+            return
+        curve = {"bezier": tr("Bézier curve"), "chain": tr("chain"), "linear": tr("straight line")}[report.form]
+        for plot, what in ((self.loss, "loss"), (self.error, "error")):
+            train, test = getattr(report, f"train_{what}"), getattr(report, f"test_{what}")
+            if np.isfinite(train).any():
+                plot.set_series(tr("{curve}, training", curve=curve), report.times, train)
+                plot.set_series(tr("{curve}, test", curve=curve), report.times, test)
+                if report.form != "linear":
+                    plot.set_series(tr("straight line, training"), report.times, getattr(report, f"linear_{what}"))
+        told = "converged" if report.converged else "not converged: the barrier is an upper bound"
+        self.loss_card.set_caption(told)
+        self.error_card.set_caption("share of wrong answers")
+        if len(report.losses):
+            self.training.set_series(tr("mean batch loss"), report.steps, report.losses)
+            self.training_card.set_caption(told)
+        if len(report.corners):
+            self.plane.set_outline("curve", report.path, "accent")
+            self.plane.set_points(tr("ends and bends"), *np.array(report.corners).T)
+            self.plane_card.set_caption("Euclidean distances in weight space")
+
+
+class SimilarityPage(CardGrid):
+    """Run by run and layer by layer."""
+
+    def __init__(self) -> None:
+        super().__init__(narrow=500, row_height=300)
+        self.runs = HeatMap(
+            tr("Networks"),
+            x=Axis(tr("network")),
+            y=Axis(tr("network")),
+            value=Axis("CKA"),
+            contour_count=0,
+            smooth=False,
+        )
+        self.layers = HeatMap(
+            tr("Layers"), x=Axis(tr("layer")), y=Axis(tr("layer")), value=Axis("CKA"), contour_count=0, smooth=False
+        )
+        self.runs_card = self.add(
+            Card("Networks", empty="Tick Similarity and run: several networks are compared with each other.")
+        )
+        self.layers_card = self.add(
+            Card("Layers", empty="Layers of the first network against those of the second appear here.")
+        )
+        self.runs_card.set_body(self.runs)
+        self.layers_card.set_body(self.layers)
+
+    def clear(self) -> None:
+        """Take the old pictures away."""
+        self.runs.clear()
+        self.layers.clear()
+
+    def show_model(self, model: LandscapeModel) -> None:
+        """Draw the matrices."""
+        report = model.similarity
+        if report is None:
+            return
+        for plot, matrix in ((self.runs, report.cka), (self.layers, report.layer_cka)):
+            plot.set_levels(0.0, 1.0)
+            plot.set_field(np.arange(1, matrix.shape[1] + 1), np.arange(1, matrix.shape[0] + 1), matrix)
+        read = {"softmax": tr("class probabilities"), "logits": tr("logits"), "features": tr("last features")}[
+            report.read
+        ]
+        inputs = tr("mixed inputs") if report.mixup else tr("plain inputs")
+        estimator = tr("debiased") if report.debiased else tr("biased")
+        words = {"read": read, "count": report.inputs, "inputs": inputs, "estimator": estimator}
+        self.runs_card.set_caption("{read}, {count} {inputs}, {estimator} CKA", **words)
+        names = ", ".join(f"{index + 1} {name}" for index, name in enumerate(report.layers_first[:12]))
+        self.layers_card.set_caption("first network up, second across: {names}", names=names)

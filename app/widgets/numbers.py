@@ -182,7 +182,7 @@ class _Delegate(QStyledItemDelegate):
 
     def _paint_line(self, painter: QPainter, box: QRectF, number: Number) -> None:
         look, shown = tokens(), number.quantity()
-        aside_width = min(self._model.spread_width(), box.width() * 0.4)
+        aside_width = min(self._model.spread_width(), box.width() * 0.27)
         aside = QRectF(box.right() - aside_width, box.top(), aside_width, box.height())
         bold = theme().font(bold=True, tabular=True)
         value_width = QFontMetricsF(bold).horizontalAdvance(_main(shown)) + 2

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.models.config import UserModel
 from engine.runs.events import Warned
 from engine.runs.reader import RunReader
 from engine.studies import catalogue
@@ -166,6 +168,17 @@ class LandscapeModel:
         """What the shown runs said about their numbers."""
         return [warned for reader in self.readers.values() for warned in reader.warnings]
 
+    def run_name(self) -> str:
+        """What runs of this setup are called: the network and its data."""
+        train = self.config.train
+        if train is None:
+            return ""
+        names = ("widths", "channels", "width", "dim")
+        sizes = [str(value) for name in names for value in _listed(getattr(train.model, name, ()))]
+        network = Path(train.model.path).name if isinstance(train.model, UserModel) else train.model.builder.upper()
+        data = getattr(train.data, "name", "") or Path(getattr(train.data, "path", "")).name or "own data"
+        return f"{' '.join([network, '-'.join(sizes)]).strip()} on {data}"
+
     def subject(self) -> list[str]:
         """Network and data of the shown runs, in words; empty before any run."""
         for reader in self.readers.values():
@@ -226,6 +239,10 @@ class LandscapeModel:
             "runs.dispatch()",
         ]
         return "\n".join(lines) + "\n"
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, tuple | list) else (value,)
 
 
 def preset(name: str) -> LandscapeConfig:

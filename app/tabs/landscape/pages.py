@@ -20,7 +20,7 @@ class HessianPage(CardGrid):
         super().__init__(narrow=500, row_height=226)
         self.density = LinePlot(tr("Spectral density"), x=Axis("λ"), y=Axis(tr("density"), log=True))
         self.values = ScatterPlot(tr("Eigenvalues"), x=Axis(tr("rank")), y=Axis("λ"))
-        self.layers = BarPlot(tr("Layers"), y=Axis("tr H_l"))
+        self.layers = BarPlot(tr("Layers"), y=Axis(tr("trace")))
         self.course = LinePlot(tr("During training"), x=Axis(tr("step")), y=Axis("λ max", log=True))
         self.density_card = self.add(
             Card(
@@ -54,7 +54,8 @@ class HessianPage(CardGrid):
         name = {"hessian": tr("Hessian"), "ggn": tr("Gauss-Newton")}[report.matrix]
         floor = float(np.nanmax(report.density)) * FLOOR
         density = np.where(report.density > floor, report.density, np.nan)
-        low, high = np.maximum(np.array(report.low), floor), np.array(report.high)
+        shown = np.isfinite(density)
+        low, high = (np.where(shown, np.maximum(end, floor), np.nan) for end in (report.low, report.high))
         band = (low, high) if np.isfinite(low).any() else None
         self.density.set_series(name, report.grid, density, band=band)
         self.density.set_marks(list(report.values), tr("eigenvalues"))

@@ -175,7 +175,7 @@ class LandscapeView(TabView):
         self.model.config = config
         self.cards.show_waiting()
         self.show_page("plane")
-        self.services.runs.start(config, self.show_runs)
+        self.services.runs.start(config, self.show_runs, name=self.model.run_name())
 
     def shown_runs(self) -> Sequence[str]:
         """The runs of all stages."""

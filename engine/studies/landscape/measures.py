@@ -54,7 +54,7 @@ MEASURES = (
     ),
     Measure(
         "curvature_trace", "Trace", "tr H", "",
-        "Sum of all eigenvalues of the curvature matrix: exact on the leading Krylov space, sampled with random signs for"
+        "Sum of all eigenvalues of the curvature matrix: exact on the leading Krylov space, sampled with signs for"
         " the rest; 95 % Student interval over the probes.",
         "Yang et al. 2021, section 3.1; Meyer et al. 2021, Hutch++", better="lower",
     ),
@@ -69,9 +69,9 @@ MEASURES = (
         "Meyer et al. 2021, Hutch++, restricted to a block", digits=3,
     ),
     Measure(
-        "mc_error", "Connectivity (error)", "mc", "% points",
-        "Mean training error of both ends minus the training error where the curve deviates most from it: below 0 a"
-        " barrier, near 0 connected, above 0 the ends were not at the bottom.",
+        "mc_error", "Connectivity (error)", "mc", "pp",
+        "In percentage points: mean training error of both ends minus the training error where the curve deviates most"
+        " from it: below 0 a barrier, near 0 connected, above 0 the ends were not at the bottom.",
         "Yang et al. 2021, equation 4, with training error as in their figures", digits=3, better="higher",
     ),
     Measure(

@@ -57,7 +57,9 @@ class SessionLink(QObject):
         """With ``service`` the first call opens the session; without, ``open`` must come before."""
         super().__init__(parent)
         self._service, self._spec = service, dict(spec or {})
-        self._relay: _Relay | None = None
+        self._open: list[_Relay] = []  # one or none
+        # a plain function: when it is called, this object's own methods are gone
+        self.destroyed.connect(functools.partial(_stop, self._open))
         self._arrived.connect(self._take, Qt.ConnectionType.QueuedConnection)
 
     def open(
@@ -72,13 +74,11 @@ class SessionLink(QObject):
         """Open a session in place of the present one; see ``Session.open``."""
         self.close()
         session = Session.open(service, spec, inputs, interpreter=interpreter, runs=runs)
-        self._relay = _Relay(session, self._arrived.emit)
-        # a plain function: at that time this object's own methods are gone
-        self.destroyed.connect(functools.partial(_Relay.stop, self._relay))
+        self._open.append(_Relay(session, self._arrived.emit))
 
     def is_open(self) -> bool:
         """Whether there is a session."""
-        return self._relay is not None
+        return bool(self._open)
 
     def call(self, method: str, params: Mapping[str, Any] | None = None, key: str | None = None) -> Call:
         """Ask; the answer comes as a signal. Of calls with the same key the latest wins.
@@ -86,12 +86,9 @@ class SessionLink(QObject):
         Raises:
             SessionClosed: no session is open and no service was named.
         """
-        if self._relay is None:
-            if not self._service:
-                raise SessionClosed(service=method)
+        if not self._open and self._service:
             self.open(self._service, self._spec)
-        assert self._relay is not None
-        return self._relay.session.call(method, params, key, self._relay.deliver)
+        return self._present().session.call(method, params, key, self._present().deliver)
 
     def ask(self, method: str, params: Mapping[str, Any], timeout: float) -> Any:
         """Ask and wait, for the rare answer that cannot come later (a file that is being written).
@@ -99,25 +96,26 @@ class SessionLink(QObject):
         Raises:
             EngineError: there is none within ``timeout`` seconds.
         """
-        if self._relay is None:
-            raise SessionClosed(service=self._service)
-        return self._relay.session.call(method, params).result(timeout)
+        return self._present().session.call(method, params).result(timeout)
 
     def cancel(self, call: Call) -> None:
         """Give a call up."""
-        if self._relay is not None:
-            self._relay.session.cancel(call)
+        if self._open:
+            self._present().session.cancel(call)
 
     def close(self) -> None:
         """End the session; no signal comes from it any more."""
-        if self._relay is not None:
-            self._relay.stop()
-            self._relay = None
+        _stop(self._open)
+
+    def _present(self) -> _Relay:
+        if not self._open:
+            raise SessionClosed(service=self._service)
+        return self._open[0]
 
     @Slot(object)
     def _take(self, arrival: tuple[_Relay, Event]) -> None:
         relay, event = arrival
-        if relay is not self._relay:
+        if relay not in self._open:
             return
         if event.kind == "partial":
             self.partial.emit(event.call.method, event.value)
@@ -126,3 +124,8 @@ class SessionLink(QObject):
         elif event.kind == "failed":
             assert isinstance(event.error, EngineError)
             self.failed.emit(event.call.method, event.error)
+
+
+def _stop(relays: list[_Relay], *_: object) -> None:
+    while relays:
+        relays.pop().stop()

@@ -14,7 +14,7 @@ from app.widgets.scene3d import Hit, Scene3D
 from app.widgets.scene3d.axes import ticks_of
 from app.widgets.scene3d.camera import Camera
 from app.widgets.scene3d.items import coordinates, for_service, summary
-from app.widgets.scene3d.widget import Picture
+from app.widgets.scene3d.picture import Picture
 from engine.sessions.client import Session
 from engine.sessions.errors import SessionNotStarted
 
@@ -230,7 +230,7 @@ def test_a_change_of_theme_draws_the_grid_lines_anew(qtbot, full, qapp):
 def test_the_session_may_leave_in_between(qtbot):
     widget = shape(qtbot)
     shown(qtbot, widget, lambda: widget.set_scene([bowl()]))
-    session = widget._link._relay.session
+    session = widget._link._open[0].session
     session._connection.kill()  # as if it had left when idle: the next one holds no scene
     qtbot.waitUntil(lambda: session._connection is None, timeout=PATIENCE)
     shown(qtbot, widget, lambda: widget.set_camera(widget.camera.turned(40, 0)))

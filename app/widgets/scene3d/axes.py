@@ -13,7 +13,7 @@ from app.shell.theme import CAPTION, Tokens, theme
 from app.widgets.plot.scale import Ticks, linear_ticks
 
 AXES = "xyz"
-MARGIN = 46.0  # pixels around the scene for ticks and titles
+MARGIN = (40.0, 24.0, 34.0, 34.0)  # pixels for ticks and titles left, above, right and below the scene
 _GAP = 7.0
 _MOST = {"x": 5, "y": 5, "z": 4}
 

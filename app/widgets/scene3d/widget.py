@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QFocusEvent,
@@ -32,50 +30,15 @@ from app.widgets.plot.table import Table
 from app.widgets.scene3d import axes
 from app.widgets.scene3d.camera import Camera
 from app.widgets.scene3d.items import Item, for_service, summary, table
+from app.widgets.scene3d.picture import Hit, Picture
 from app.widgets.session_link import SessionLink
 from engine.errors import EngineError
 
-_REST_PX = 10.0  # margin of a scene without axes
+_BARE = (10.0, 10.0, 10.0, 10.0)  # margin of a scene without axes
 _EXPORT_S = 3.0
 _EXPORT_SCALE = 4.0
 _KEYBOARD = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason, Qt.FocusReason.ShortcutFocusReason)
 _PUSH = Qt.MouseButton.RightButton | Qt.MouseButton.MiddleButton
-
-
-@dataclass(frozen=True)
-class Hit:
-    """What lies under the pointer.
-
-    Attributes:
-        item: its number in the scene. primitive: its cell, triangle, segment or point. position: data coordinates.
-    """
-
-    item: int
-    primitive: int
-    position: tuple[float, float, float]
-
-
-class Picture:
-    """A picture that came from the session, for a widget of ``size``."""
-
-    def __init__(self, frame: dict[str, Any], size: QSizeF) -> None:
-        self.size = size
-        self.frame = frame
-        pixels = np.ascontiguousarray(frame["image"])
-        height, width = pixels.shape[:2]
-        shown = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBA8888_Premultiplied)
-        self.image = shown.copy()  # owns its pixels
-
-    def hit(self, at: QPointF) -> Hit | None:
-        """What was drawn at a place; None for nothing or in a coarse picture."""
-        if "item" not in self.frame:
-            return None
-        rows, columns = self.frame["item"].shape
-        row, column = int(at.y() / self.size.height() * rows), int(at.x() / self.size.width() * columns)
-        if not (0 <= row < rows and 0 <= column < columns) or self.frame["item"][row, column] < 0:
-            return None
-        x, y, z = (float(value) for value in self.frame["position"][row, column])
-        return Hit(int(self.frame["item"][row, column]), int(self.frame["primitive"][row, column]), (x, y, z))
 
 
 class Scene3D(QWidget):
@@ -190,9 +153,9 @@ class Scene3D(QWidget):
 
     def _params(self, size: QSizeF, scale: float) -> dict[str, Any]:
         places = {axis: own.places for axis, own in self._ticks.items()} if self._ticks and self._with_axes else None
-        margin = axes.MARGIN if places is not None else _REST_PX
+        margin = axes.MARGIN if places is not None else _BARE
         seen = {"camera": self.camera.params(), "shading": self.shading, "ticks": places}
-        return {**seen, "width": size.width(), "height": size.height(), "scale": scale, "margin": margin}
+        return {**seen, "width": size.width(), "height": size.height(), "scale": scale, "margin": list(margin)}
 
     def _done(self, method: str, value: dict[str, Any]) -> None:
         self._error = None

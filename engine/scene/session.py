@@ -74,9 +74,9 @@ class SceneService:
 
         Args:
             params: ``camera`` (see ``view.orbit``). ``width``, ``height`` in logical pixels. ``scale``: device pixels a
-                logical one. ``margin``: logical pixels left free around the scene. ``supersample``, ``shading``: see
-                ``render``. ``ticks``: see ``axes.box_lines``, or None. ``quick``: whether a coarse picture comes first.
-                ``hits``: whether to send what lies under each pixel.
+                logical one. ``margin``: logical pixels left free left, above, right and below. ``supersample``,
+                ``shading``: see ``render``. ``ticks``: see ``axes.box_lines``, or None. ``quick``: whether a coarse
+                picture comes first. ``hits``: whether to send what lies under each pixel.
 
         Returns:
             image (H, W, 4); with ``hits`` also item, primitive, depth (see ``frame.Frame``) and position; axes in
@@ -111,7 +111,8 @@ class SceneService:
     def _view(self, params: Mapping[str, Any], width: int, height: int, scale: float) -> View:
         assert self._scene is not None
         profile = self._scene.profile if params.get("ticks") is None else self._scene.placed.profile
-        return orbit(params["camera"], profile, width, height, params.get("margin", 0) * scale)
+        margin = [scale * side for side in params.get("margin", (0, 0, 0, 0))]
+        return orbit(params["camera"], profile, width, height, margin)
 
 
 def _coarser(params: Mapping[str, Any]) -> dict[str, Any] | None:

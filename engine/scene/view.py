@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,9 @@ class View:
         return flat + self.middle, depth
 
 
-def orbit(camera: Mapping[str, Any], profile: Array, width: int, height: int, margin: float = 0.0) -> View:
+def orbit(
+    camera: Mapping[str, Any], profile: Array, width: int, height: int, margin: Sequence[float] = (0, 0, 0, 0)
+) -> View:
     """A camera that looks at a target from yaw and pitch; at zoom 1 a body of revolution around z just fits.
 
     Turning the scene then changes neither its size nor its place in the picture.
@@ -65,7 +67,8 @@ def orbit(camera: Mapping[str, Any], profile: Array, width: int, height: int, ma
     Args:
         camera: yaw, pitch in degrees (0, 0 looks along -x); zoom (a lens, not a walk: the camera never enters the
             scene); target in world units.
-        profile: radius and height of the body's outline, world, (P, 2). margin: pixels to leave free on each side.
+        profile: radius and height of the body's outline, world, (P, 2). margin: pixels to leave free left, above, right
+            and below.
     """
     yaw, pitch = math.radians(camera["yaw"]), math.radians(camera["pitch"])
     pitch = max(-_POLE, min(_POLE, pitch))
@@ -73,9 +76,10 @@ def orbit(camera: Mapping[str, Any], profile: Array, width: int, height: int, ma
     right = np.array([-math.sin(yaw), math.cos(yaw), 0.0])
     bare = View(_DISTANCE * away, right, np.cross(away, right), -away, 1.0, np.zeros(2), width, height)
     low, high = _seen(bare, profile, yaw)
-    room = np.maximum(np.array([width, height]) - 2 * margin, 1)
+    first, last = np.array(margin[:2]), np.array([width, height]) - margin[2:]
+    room = np.maximum(last - first, 1)
     focal = float((room / np.maximum(high - low, _SMALLEST)).min()) * float(camera["zoom"])
-    middle = np.array([width, height]) / 2 - focal * (low + high) / 2
+    middle = (first + last) / 2 - focal * (low + high) / 2
     target = np.asarray(camera["target"], np.float64)
     eye = bare.eye + target / max(1.0, float(np.linalg.norm(target)) / _FARTHEST)
     return View(eye, right, bare.up, -away, focal, middle, width, height)

@@ -15,7 +15,7 @@ DIRECTIONS = [(yaw, pitch) for yaw in (-170, -50, 10, 100) for pitch in (-60, 20
 
 
 def lines(yaw=-50, pitch=30):
-    view = orbit({**CAMERA, "yaw": yaw, "pitch": pitch}, PLACED.profile, 400, 300, 40)
+    view = orbit({**CAMERA, "yaw": yaw, "pitch": pitch}, PLACED.profile, 400, 300, (40, 40, 40, 40))
     return view, box_lines(PLACED, view, TICKS)
 
 

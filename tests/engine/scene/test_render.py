@@ -14,8 +14,8 @@ from engine.scene.view import orbit
 from .scenes import CAMERA, TOP, built, keep_on, plane, sphere
 
 
-def shot(scene, camera=CAMERA, width=160, height=120, supersample=1, shading="smooth", margin=0):
-    view = orbit(camera, scene.profile, width, height, margin)
+def shot(scene, camera=CAMERA, width=160, height=120, supersample=1, shading="smooth"):
+    view = orbit(camera, scene.profile, width, height)
     return view, render(scene, view, supersample, shading, keep_on)
 
 

@@ -40,7 +40,7 @@ def test_axes_are_orthonormal_and_right_handed(yaw, pitch):
 @settings(max_examples=50, deadline=None)
 @given(angles, st.floats(-90, 90), st.integers(80, 900), st.integers(80, 900), st.floats(0, 30))
 def test_the_box_fits_from_everywhere_and_touches_the_margin(yaw, pitch, width, height, margin):
-    view = orbit({**CAMERA, "yaw": yaw, "pitch": pitch}, CYLINDER, width, height, margin)
+    view = orbit({**CAMERA, "yaw": yaw, "pitch": pitch}, CYLINDER, width, height, 4 * (margin,))
     flat, _ = view.project(CORNERS)
     slack = 1e-6 + 0.01 * max(width, height)
     assert (flat >= margin - slack).all() and (flat <= np.array([width, height]) - margin + slack).all()
@@ -80,3 +80,11 @@ def test_zoom_is_a_lens_and_panning_moves_the_picture():
 def test_a_target_far_away_keeps_the_scene_before_the_camera():
     view = orbit({**CAMERA, "target": [0, 0, 1e6]}, CYLINDER, 200, 200)
     assert (view.project(CORNERS)[1] > 0.5).all()
+
+
+def test_margins_may_differ():
+    view = orbit(CAMERA, CYLINDER, 400, 300, (100, 10, 20, 30))
+    flat, _ = view.project(CORNERS)
+    assert (flat.min(axis=0) >= [99, 9]).all() and (flat.max(axis=0) <= [381, 271]).all()
+    centred = orbit(CAMERA, CYLINDER, 280, 260)
+    np.testing.assert_allclose(view.middle - centred.middle, [100, 10], atol=1e-6)

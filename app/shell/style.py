@@ -57,8 +57,6 @@ def marks(look: Tokens) -> Path:
 
 
 _SHEET = Template("""
-* { outline: none; }
-QWidget { color: $text; font-size: ${px13}px; }
 QMainWindow, QDialog { background: $bg; }
 QToolTip { background: $panel; color: $text; border: 1px solid $edge; padding: ${px4}px ${px8}px; }
 
@@ -106,15 +104,15 @@ QToolButton[fold="true"]:checked { background: transparent; color: $muted; }
 QToolButton[fold="true"]:hover { color: $text; background: transparent; }
 
 QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox, QComboBox {
-    background: $field; border: 1px solid $edge; border-radius: 6px; padding: 3px 8px; min-height: ${px20}px;
+    background: $field; border: 1px solid $edge; border-radius: 6px; padding: 3px 6px; min-height: ${px20}px;
     selection-background-color: $accent; selection-color: $on_accent; }
 QLineEdit:hover, QAbstractSpinBox:hover, QComboBox:hover { border-color: $muted; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QAbstractSpinBox:focus, QComboBox:focus {
-    border: 2px solid $accent; padding: 2px 7px; }
+    border: 2px solid $accent; padding: 2px 5px; }
 QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled {
     color: $faint; background: $bg; border-color: $line; }
 QLineEdit[invalid="true"], QAbstractSpinBox[invalid="true"], QComboBox[invalid="true"],
-QPlainTextEdit[invalid="true"] { border: 2px solid $bad; padding: 2px 7px; }
+QPlainTextEdit[invalid="true"] { border: 2px solid $bad; padding: 2px 5px; }
 QAbstractSpinBox QLineEdit, QComboBox QLineEdit {
     background: transparent; border: none; padding: 0; min-height: 0; }
 QAbstractSpinBox { padding-right: 20px; max-height: ${px20}px; }

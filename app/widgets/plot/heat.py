@@ -254,7 +254,7 @@ class HeatMap(Plot):
             centre = frame.point(*self._cursor)
             if frame.area.contains(centre):
                 for colour, width in (("#000000", 3.0), ("#ffffff", 1.2)):
-                    painter.setPen(QPen(frame.look.colour(colour, 0.35 if width > 2 else 1.0), width))
+                    painter.setPen(legend.pen(frame.look.colour(colour, 0.35 if width > 2 else 1.0), width))
                     painter.setBrush(Qt.BrushStyle.NoBrush)
                     painter.drawLine(QLineF(centre.x(), frame.area.top(), centre.x(), frame.area.bottom()))
                     painter.drawLine(QLineF(frame.area.left(), centre.y(), frame.area.right(), centre.y()))

@@ -97,9 +97,8 @@ def expectation_maximisation(rows: Rows, params: Parameters, family: Family, gua
     tolerance = max(control.tolerance, FLOAT32_NOISE) if control.dtype == np.float32 else control.tolerance
     worst = np.full(chains, -np.inf)
     out = Outcome(params, worst, worst.copy(), np.zeros(chains, int), np.zeros(chains, bool), np.zeros(chains, int))
-    alive, current, last = np.arange(chains), params, np.full(chains, -np.inf)
+    alive, current, last, mine = np.arange(chains), params, np.full(chains, -np.inf), weights
     for step in range(control.max_iterations + 1):
-        mine = weights if weights is None or weights.ndim == 1 else weights[alive]
         moments = sweep(rows, current, weights=mine, dtype=control.dtype, respond=control.respond)
         objective = moments.log_likelihood
         if guard.prior is not None:
@@ -110,25 +109,31 @@ def expectation_maximisation(rows: Rows, params: Parameters, family: Family, gua
         # In float32 an objective that falls has reached the noise.
         still = (change if control.dtype == np.float32 else np.abs(change)) < tolerance * total[alive]
         stop = still | (step == control.max_iterations)
-        _record(out, alive[stop], current.take(stop), moments.log_likelihood[stop], objective[stop], step, still[stop])
+        if stop.any():
+            _record(out, alive[stop], current.take(stop), moments.log_likelihood[stop], objective[stop], step,
+                    still[stop])
         if stop.all():
             break
-        go = ~stop
-        alive, last = alive[go], objective[go]
-        current = maximise(family, moments.take(go), guard, previous=current.take(go))
-        if control.reseed:
+        last = objective.copy()
+        if stop.any():
+            go = ~stop
+            alive, last, current, moments = alive[go], objective[go], current.take(go), moments.take(go)
             mine = weights if weights is None or weights.ndim == 1 else weights[alive]
-            current = reseed(rows, current, moments.take(go), family, guard, out.reseeds, alive, last, mine)
+        current = maximise(family, moments, guard, previous=current)
+        if control.reseed:
+            current = reseed(rows, current, moments, family, guard, out.reseeds, alive, last, mine)
     return out
 
 
 def _record(out: Outcome, chains: NDArray[np.intp], params: Parameters, likelihood: Array, objective: Array,
             step: int, still: NDArray[np.bool_]) -> None:
-    if len(chains) == 0:
+    if len(chains) == out.params.chains:
+        out.params = params
+        out.log_likelihood[:], out.objective[:], out.iterations[:], out.converged[:] = likelihood, objective, step, still
         return
     if out.params.orientation is None and params.orientation is not None:
         out.params = replace(out.params, orientation=np.tile(np.eye(params.dimension), (out.params.chains, 1, 1)))
-    out.params = out.params.put(chains, params) if len(chains) < out.params.chains else params
+    out.params = out.params.put(chains, params)
     out.log_likelihood[chains], out.objective[chains] = likelihood, objective
     out.iterations[chains], out.converged[chains] = step, still
 

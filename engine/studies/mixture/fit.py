@@ -162,7 +162,7 @@ def fit(x: Array, components: int, family: Family = "VVV", options: Options = DE
                         observe=observe)
     else:
         raced = race(task.rows, makes.parameters, numbers, family, task.guard, options.control(), options.racing,
-                     weights=weights, observe=observe)
+                     kind=lambda start: kind_of(start, options.shares), weights=weights, observe=observe)
     kinds: list[str] = [kind_of(i, options.shares) for i in raced.starts]
     rules = escape_rules(task, options)
     if rules is not None:

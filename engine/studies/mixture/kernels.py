@@ -6,6 +6,7 @@ R chains x G components is one product theta phi', and all weighted sums that EM
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -59,6 +60,12 @@ def _constant(params: Parameters, joint: bool) -> NDArray[np.float64]:
     return params.log_weights() - 0.5 * (params.dimension * LOG_2PI + params.log_determinants)
 
 
+@cache
+def _upper(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    i, j = np.triu_indices(d)
+    return i, j
+
+
 def _component_major(theta: NDArray[np.float64], dtype: Any) -> Real:
     r, g, width = theta.shape
     return np.ascontiguousarray(theta.transpose(1, 0, 2).reshape(g * r, width), dtype=dtype)
@@ -92,7 +99,7 @@ class FeatureKernel:
     def coefficients(self, params: Parameters, dtype: Any, *, joint: bool = True) -> Real:
         """(G * R, F)."""
         r, g, d = params.means.shape
-        i, j = np.triu_indices(d)
+        i, j = _upper(d)
         linear = (params.precisions @ params.means[..., None])[..., 0]
         constant = _constant(params, joint) - 0.5 * (linear * params.means).sum(-1)
         theta = np.empty((r, g, self.width(d)))
@@ -113,7 +120,7 @@ class FeatureKernel:
         """N, M1, M2 (R, G, d, d)."""
         r, g, d = shape
         sums = _chain_major(sums, r, g)
-        i, j = np.triu_indices(d)
+        i, j = _upper(d)
         second = np.empty((r, g, d, d))
         second[..., i, j] = sums[..., : len(i)]
         second[..., j, i] = sums[..., : len(i)]

@@ -19,7 +19,9 @@ def scatter(moments: Moments, means: Array) -> Array:
     """sum_i z_i (x_i - mean)(x_i - mean)' of each component, from raw moments; ``means`` are the sample means."""
     if moments.second.ndim == 3:
         return np.maximum(moments.second - moments.n[..., None] * means**2, 0.0)
-    return moments.second - (moments.n[..., None] * means)[..., :, None] * means[..., None, :]
+    w = (-moments.n[..., None] * means)[..., :, None] * means[..., None, :]
+    w += moments.second
+    return w
 
 
 def maximise(family: Family, moments: Moments, guard: Guard, *, previous: Parameters | None = None,
@@ -36,8 +38,10 @@ def maximise(family: Family, moments: Moments, guard: Guard, *, previous: Parame
     n = np.where(active, moments.n, 0.0)
     weights = n / np.maximum(n.sum(axis=1, keepdims=True), 1e-300)
     means = moments.first / np.maximum(n, 1e-300)[..., None]
-    means = np.where((n > 0)[..., None], means, 0.0)
-    w = np.where(_like(n > 0, moments.second), scatter(moments, means), 0.0)
+    w = scatter(moments, means)
+    if not (n > 0).all():
+        means = np.where((n > 0)[..., None], means, 0.0)
+        w = np.where(_like(n > 0, w), w, 0.0)
     rows = n
     if guard.prior is not None:
         rows, means, w = guard.prior.feed(family, n, moments.first, means, w, active, previous)
@@ -47,8 +51,9 @@ def maximise(family: Family, moments: Moments, guard: Guard, *, previous: Parame
                                              None if previous is None else previous.orientation)
     if guard.ridge is not None:
         covariances = covariances + guard.ridge
-    unit = np.ones(w.shape[-1]) if w.ndim == 3 else np.eye(w.shape[-1])
-    covariances = np.where(_like(rows > 0, covariances), covariances, unit)
+    if not (rows > 0).all():
+        unit = np.ones(w.shape[-1]) if w.ndim == 3 else np.eye(w.shape[-1])
+        covariances = np.where(_like(rows > 0, covariances), covariances, unit)
     covariances, precisions, log_determinants = keep_above(covariances, guard.floor)
     return Parameters(weights, means, covariances, precisions, log_determinants, active, axes)
 

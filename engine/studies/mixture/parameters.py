@@ -61,25 +61,25 @@ class Parameters:
 
     def take(self, chains: NDArray[np.integer] | NDArray[np.bool_] | slice) -> Parameters:
         """Only the chains asked for, in that order."""
-        picked = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: None if value is None else value[chains] for name, value in picked.items()})
+        extra = (None if self.orientation is None else self.orientation[chains],
+                 None if self.dof is None else self.dof[chains])
+        return Parameters(self.weights[chains], self.means[chains], self.covariances[chains], self.precisions[chains],
+                          self.log_determinants[chains], self.active[chains], *extra)
 
     def put(self, chains: NDArray[np.integer], other: Parameters) -> Parameters:
         """A copy in which these chains are those of ``other`` (same G and d)."""
-        merged: dict[str, Array | None] = {}
+        merged: dict[str, Any] = {}
         for f in fields(self):
             mine, theirs = getattr(self, f.name), getattr(other, f.name)
-            if mine is None or theirs is None:
-                merged[f.name] = None
-                continue
-            merged[f.name] = mine.copy()
-            merged[f.name][chains] = theirs
-        return replace(self, **merged)
+            merged[f.name] = None
+            if mine is not None and theirs is not None:
+                merged[f.name] = mine.copy()
+                merged[f.name][chains] = theirs
+        return Parameters(**merged)
 
     def log_weights(self) -> Array:
         """log weights (R, G), NOTHING where a component is switched off."""
-        with np.errstate(divide="ignore"):
-            return np.where(self.active, np.log(np.maximum(self.weights, 1e-300)), NOTHING)
+        return np.where(self.active, np.log(np.maximum(self.weights, 1e-300)), NOTHING)
 
     def full_covariances(self) -> Array:
         """(R, G, d, d) whatever the storage."""
@@ -92,7 +92,7 @@ def concatenate(parts: list[Parameters]) -> Parameters:
     """The chains of several batches in one; components are padded with switched off ones to the largest G."""
     most = max(part.components for part in parts)
     parts = [pad(part, most) for part in parts]
-    joined = {}
+    joined: dict[str, Any] = {}
     for f in fields(Parameters):
         values = [getattr(part, f.name) for part in parts]
         joined[f.name] = None if any(v is None for v in values) else np.concatenate(values)

@@ -26,6 +26,8 @@ class RaceRules:
     Attributes:
         short: iterations for every start. finalists: distinct starts that run out. first: size of the first wave.
             Ten, since with five the best maximum of 24 simulated tables was lost twice as often.
+        wide, early: from so many columns on an iteration is dear; there the worse half of each kind of start leaves
+            after ``early`` iterations already, and half as many finalists run out.
         agree: the race ends when this many of the first wave agree to ``agreement`` nats per row.
     """
 
@@ -34,6 +36,8 @@ class RaceRules:
     first: int = 10
     agree: int = 5
     agreement: float = 1e-6
+    wide: int = 30
+    early: int = 4
 
 
 @dataclass
@@ -82,6 +86,7 @@ class Trace:
 
 RULES = RaceRules()
 Begin = Callable[[list[int]], Parameters]
+Kind = Callable[[int], str]
 
 
 def run_all(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: Guard, control: Control, *,
@@ -92,12 +97,12 @@ def run_all(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: 
 
 
 def race(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: Guard, control: Control,
-         rules: RaceRules = RULES, *, weights: Array | None = None, observe: Observe | None = None) -> Raced:
+         rules: RaceRules = RULES, *, kind: Kind | None = None, weights: Array | None = None, observe: Observe | None = None) -> Raced:
     """Short runs of all starts, the best distinct ones run out.
 
     Args:
-        begin: makes starting parameters for start numbers. starts: the numbers to race. observe: sees every pass, with
-            start numbers as chains.
+        begin: makes starting parameters for start numbers. starts: the numbers to race. kind: of a start; kinds are
+            never thinned out against each other. observe: sees every pass, with start numbers as chains.
     """
     total = float(rows.n) if weights is None else float(weights.sum())
     brief = replace(control, max_iterations=rules.short, dtype=_fast(rows, control))
@@ -108,8 +113,8 @@ def race(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: Gua
     for wave in waves:
         if not wave or agreed:
             continue
-        done.append(expectation_maximisation(rows, begin(wave), family, guard, brief, weights=weights,
-                                             observe=_renumber(trace, np.array(wave))))
+        done.append(_short(rows, begin(wave), family, guard, brief, rules, [kind(s) for s in wave] if kind else None,
+                           weights, _renumber(trace, np.array(wave))))
         best = np.sort(done[0].score(guard))[::-1]
         agreed = len(best) >= rules.first and best[0] - best[rules.agree - 1] <= rules.agreement * total
     joined = join(done)
@@ -118,7 +123,8 @@ def race(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: Gua
     score = joined.score(guard)
     if score is joined.objective:
         score = np.where(joined.converged, score, trace.limits(numbers, score))
-    picked = distinct(score, 1 if agreed else rules.finalists, rules.agreement * total)
+    most = rules.finalists if rows.dimension < rules.wide else (rules.finalists + 1) // 2
+    picked = distinct(score, 1 if agreed else most, rules.agreement * total)
     final = polished(rows, joined.params.take(picked), family, guard, control, weights,
                      _renumber(observe, numbers[picked]))
     final.iterations += joined.iterations[picked]
@@ -127,6 +133,30 @@ def race(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: Gua
     finished = np.zeros(len(numbers), bool)
     finished[picked] = True
     return Raced(joined, numbers, finished, agreed)
+
+
+def _short(rows: Rows, params: Parameters, family: Family, guard: Guard, brief: Control, rules: RaceRules,
+           kinds: list[str] | None, weights: Array | None, observe: Observe | None) -> Outcome:
+    """The short runs of one wave."""
+    if rows.dimension < rules.wide or kinds is None or rules.short <= rules.early:
+        return expectation_maximisation(rows, params, family, guard, brief, weights=weights, observe=observe)
+    first = replace(brief, max_iterations=rules.early)
+    out = expectation_maximisation(rows, params, family, guard, first, weights=weights, observe=observe)
+    score, names = out.score(guard), np.array(kinds)
+    going = np.zeros(len(score), bool)
+    for name in set(kinds):
+        mine = np.flatnonzero(names == name)
+        going[mine[np.argsort(-score[mine], kind="stable")[: (len(mine) + 1) // 2]]] = True
+    chosen = np.flatnonzero(going & ~out.converged)
+    if len(chosen) == 0:
+        return out
+    rest = replace(brief, max_iterations=rules.short - rules.early)
+    later = expectation_maximisation(rows, out.params.take(chosen), family, guard, rest, weights=weights,
+                                     observe=_renumber(observe, chosen))
+    later.iterations += out.iterations[chosen]
+    later.reseeds += out.reseeds[chosen]
+    overwrite(out, chosen, later)
+    return out
 
 
 def polished(rows: Rows, params: Parameters, family: Family, guard: Guard, control: Control,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,14 +52,6 @@ class Rows(Protocol):
 
     def row(self, index: int) -> Array:
         """One row (d,)."""
-
-
-@runtime_checkable
-class OwnSweep(Protocol):
-    """Rows that make the pass over themselves, since they are more than blocks of features."""
-
-    def own_sweep(self, params: Parameters, weights: Array | None, respond: Respond, visit: Visit | None) -> Moments:
-        """As ``sweep``."""
 
 
 class MemoryRows:
@@ -122,8 +114,11 @@ def sweep(
         rows: n rows of d columns. params: R chains. weights: (n,) or one row of weights a chain (R, n).
         dtype: of features and memberships; sums are float64 in any case.
     """
-    if isinstance(rows, OwnSweep):
-        return rows.own_sweep(params, weights, respond, visit)
+    own = getattr(rows, "own_sweep", None)
+    if own is not None:
+        # Incomplete rows are more than blocks of features: they make the pass over themselves.
+        found: Moments = own(params, weights, respond, visit)
+        return found
     kernel = kernel or choose(params.diagonal, params.dimension)
     r, g, d = params.means.shape
     theta = kernel.coefficients(params, dtype)

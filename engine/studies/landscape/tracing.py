@@ -273,6 +273,18 @@ def _slice(watch: _Watch, out: Tensor, args: Sequence[Any], kwargs: dict[str, An
     return labels
 
 
+def _select(watch: _Watch, out: Tensor, args: Sequence[Any], kwargs: dict[str, Any]) -> Labels | None:
+    """One position of an axis; the other axes keep their meaning."""
+    labels = list(watch.of(args[0]))
+    labels.pop(args[1]).pin()
+    return labels
+
+
+def _constant(watch: _Watch, out: Tensor, args: Sequence[Any], kwargs: dict[str, Any]) -> Labels | None:
+    """One number everywhere: alike in any order."""
+    return [Label([Segment(None, 1, size)]) for size in out.shape]
+
+
 def _pad(watch: _Watch, out: Tensor, args: Sequence[Any], kwargs: dict[str, Any]) -> Labels | None:
     labels, borders = list(watch.of(args[0])), args[1]
     for back in range(len(borders) // 2):
@@ -348,6 +360,8 @@ _NAMES: dict[Rule, str] = {
     _permute: "permute",
     _transpose: "t transpose",
     _slice: "slice",
+    _select: "select",
+    _constant: "zeros ones full zeros_like ones_like full_like new_zeros new_ones new_full",
     _pad: "constant_pad_nd",
     _concatenate: "cat",
     _reduce: "mean sum",

@@ -1,3 +1,5 @@
+import gc
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -183,6 +185,19 @@ def test_no_data_is_refused():
     net = Functional(mlp(5, 4, 3))
     with pytest.raises(NoExamples):
         HessianOperator(net.loss, net.params, [])
+
+
+@pytest.mark.parametrize("size", [60, 20])
+def test_memory_is_flat_in_the_number_of_products(size):
+    net, data = Functional(mlp(5, 4, 3)), clouds(60)
+    operator = HessianOperator(net.loss, net.params, split_batches(*data, size))
+    v, counts = operator(operator.point), []
+    for _ in range(3):
+        for _ in range(20):
+            v = operator(v)
+        gc.collect()
+        counts.append(sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects()))
+    assert counts[0] == counts[1] == counts[2]
 
 
 def test_tick_comes_before_every_batch():

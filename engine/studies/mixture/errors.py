@@ -42,6 +42,29 @@ class ThinComponentsError(EngineError):
     remedy = "Use fewer axes or components, a family with fewer parameters, or bagged EM."
 
 
+class HugeValueError(EngineError):
+    """Raised when squares of the values would overflow."""
+
+    what = "Column {column} holds values as large as {value}."
+    why = "Their squares exceed what a computer can hold."
+    remedy = "Use a larger unit for this column, or leave it out."
+
+
+class NothingVariesError(EngineError):
+    """Raised when all rows are equal."""
+
+    what = "All {rows} rows are equal."
+    why = "There is nothing that could form clusters."
+    remedy = "Check the columns chosen."
+
+
+class BadWeightsError(EngineError):
+    """Raised when row weights cannot be used."""
+
+    what = "The row weights cannot be used: {reason}."
+    remedy = "Give one non-negative finite number for each row, not all zero."
+
+
 class BadStartError(EngineError):
     """Raised when a fit is asked for without starts."""
 
@@ -56,9 +79,25 @@ def check_columns(x: Array) -> None:
         raise TooManyColumnsError(columns=d, size=d * d * 8 // 2**20, limit=MOST_COLUMNS)
 
 
+def check_weights(weights: Array | None, n: int) -> None:
+    """Raise BadWeightsError unless weights are n non-negative numbers with a positive sum."""
+    if weights is None:
+        return
+    if weights.shape != (n,):
+        raise BadWeightsError(reason=f"there are {weights.size} for {n} rows")
+    if not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() <= 0:
+        raise BadWeightsError(reason="some are negative, not finite, or all are 0")
+
+
 def check_finite(x: Array) -> None:
-    """Raise InfiniteValueError for the first column of x (n, d) with a value that is not finite."""
+    """Raise for values that are not finite or too large to square, and for rows that are all equal; x (n, d)."""
     if np.isfinite(x).all():
+        largest = np.abs(x).max(axis=0, initial=0.0)
+        if largest.size and largest.max() > 1e100:
+            column = int(np.argmax(largest))
+            raise HugeValueError(column=column + 1, value=f"{largest[column]:.1e}")
+        if len(x) > 1 and np.all(x == x[0]):
+            raise NothingVariesError(rows=len(x))
         return
     bad = ~np.isfinite(x)
     column = int(np.argmax(bad.any(axis=0)))

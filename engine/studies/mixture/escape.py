@@ -34,8 +34,8 @@ class EscapeRules:
     keep: int = 5
     shaken: int = 10
     settle: int = 20
-    patience: int = 2
-    rounds: int = 12
+    patience: int = 3
+    rounds: int = 15
     gain: float = 1e-3
 
 

@@ -18,7 +18,7 @@ from engine.studies.mixture.coordinates import (
     mean_and_covariance,
 )
 from engine.studies.mixture.em import Control, Observe, Outcome
-from engine.studies.mixture.errors import BadStartError, TooFewRowsError, check_columns, check_finite
+from engine.studies.mixture.errors import BadStartError, TooFewRowsError, check_columns, check_finite, check_weights
 from engine.studies.mixture.escape import EscapeRules, escape
 from engine.studies.mixture.families import SHARED, Family, degrees_of_freedom, own_matrices
 from engine.studies.mixture.health import spurious
@@ -30,6 +30,10 @@ from engine.studies.mixture.race import Raced, RaceRules, join, race, run_all
 from engine.studies.mixture.regularise import Guard
 from engine.studies.mixture.starts import MIXED, StartKind, Starts, kind_of
 from engine.studies.mixture.sweep import MemoryRows
+from engine.studies.mixture.variants import annealed_em, classification_em, stochastic_em
+
+
+Method = Literal["em", "cem", "sem", "annealing"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Options:
 
     Attributes:
         starts: restarts. racing: rules of the race, None runs every start out. tolerance: nats per row.
-        max_iterations: per start. prior: "auto" uses the pooled prior where rows per parameter < 5.
+        method: EM, or its relatives in ``variants`` (then every start runs out). max_iterations: per start. prior: "auto" uses the pooled prior where rows per parameter < 5.
         escapes: search on from the best solutions by resampling; "auto" does so where rows per parameter < 5.
         scaling: "zscore" divides columns by their standard deviation before families and start kinds see them.
         ridge: added to variances after scaling (scikit-learn's reg_covar); None leaves only the floor.
@@ -48,6 +52,7 @@ class Options:
 
     starts: int = 50
     racing: RaceRules | None = field(default_factory=RaceRules)
+    method: Method = "em"
     tolerance: float = 1e-5
     max_iterations: int = 500
     prior: Literal["auto"] | PriorKind = "auto"
@@ -150,14 +155,17 @@ def fit(x: Array, components: int, family: Family = "VVV", options: Options = DE
 
     Raises:
         TooFewRowsError: fewer rows than this family can carry. TooManyColumnsError: more than 1500.
-        InfiniteValueError: a value is infinite.
+        InfiniteValueError: a value is infinite. HugeValueError, BadWeightsError, BadStartError.
     """
     task = prepare(x, components, family, options, weights)
     makes = starts_of(task, options)
     numbers = list(range(1 if components == 1 else options.starts))
     if not numbers:
         raise BadStartError(starts=options.starts)
-    if options.racing is None or len(numbers) <= options.racing.finalists:
+    if options.method != "em":
+        outcome = _relative(task, makes, numbers, options, observe)
+        raced = Raced(outcome, np.array(numbers), np.ones(len(numbers), bool), False)
+    elif options.racing is None or len(numbers) <= options.racing.finalists:
         raced = run_all(task.rows, makes.parameters, numbers, family, task.guard, options.control(), weights=weights,
                         observe=observe)
     else:
@@ -174,6 +182,17 @@ def fit(x: Array, components: int, family: Family = "VVV", options: Options = DE
     return conclude(task, raced, kinds)
 
 
+def _relative(task: Task, makes: Starts, numbers: list[int], options: Options, observe: Observe | None) -> Outcome:
+    """All starts by a relative of EM."""
+    begin, control = makes.parameters(numbers), options.control()
+    if options.method == "cem":
+        return classification_em(task.rows, begin, task.family, task.guard, control, weights=task.weights,
+                                 observe=observe)
+    run = stochastic_em if options.method == "sem" else annealed_em
+    return run(task.rows, begin, task.family, task.guard, control, options.seed, chains=numbers, weights=task.weights,
+               observe=observe)
+
+
 def starts_of(task: Task, options: Options) -> Starts:
     """What makes the starting parameters of a fit."""
     rows = task.rows if isinstance(task.rows, MemoryRows) else MemoryRows(task.rows.filled())
@@ -183,7 +202,7 @@ def starts_of(task: Task, options: Options) -> Starts:
 
 def escape_rules(task: Task, options: Options) -> EscapeRules | None:
     """The rules of the search by resampling, or None when it is not called for."""
-    if task.components == 1 or options.escapes == "off":
+    if task.components == 1 or options.escapes == "off" or options.method == "cem":
         return None
     if options.escapes != "auto":
         return options.escapes
@@ -200,6 +219,7 @@ def prepare(x: Array, components: int, family: Family, options: Options, weights
     """Check a table and choose the coordinates and the guard for a fit."""
     x = np.ascontiguousarray(x, dtype=np.float64)
     check_columns(x)
+    check_weights(weights, len(x))
     if np.isnan(x).any():
         return _prepare_incomplete(x, components, family, options, weights)
     check_finite(x)

@@ -1,0 +1,129 @@
+"""Resampled fits against bagging in the full space, steadiness over seeds, and memory of fits from disk."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.studies.mixture.agreement import adjusted_rand_index
+from engine.studies.mixture.bagged import bagged_em
+from engine.studies.mixture.boot_fit import boot_fit
+from engine.studies.mixture.em import Control
+from engine.studies.mixture.fit import Options, fit, prepare
+
+pytestmark = pytest.mark.benchmark
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
+
+
+def planted(p: int, n: int, g: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Clusters in a random three-dimensional subspace of p columns with unit noise."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(g, size=n)
+    centres = 5 * rng.standard_normal((g, 3)) @ np.linalg.qr(rng.standard_normal((p, 3)))[0].T
+    return centres[labels] + rng.standard_normal((n, p)), labels
+
+
+def bagging(x: np.ndarray, g: int, options: Options) -> np.ndarray:
+    """Labels of bagged EM on all columns."""
+    found = fit(x, g, "VVV", options)
+    task = prepare(x, g, "VVV", options)
+    start = found.params.take(np.array([found.best]))
+    return bagged_em(task.rows, start, "VVV", task.guard, Control(), 0).memberships.argmax(axis=1)
+
+
+@pytest.mark.parametrize(("p", "n", "g"), [(50, 1000, 4), (60, 1797, 10), (100, 1500, 4)])
+def test_spectral_bootem_against_bagging_on_all_columns(p: int, n: int, g: int) -> None:
+    x, labels = planted(p, n, g, 0)
+    options = Options(escapes="off")
+    boot_fit(x[:200], 2, chains=2)
+    bagging(x[:, :3], 2, options)
+    spent, score = [], []
+    for work in (lambda: boot_fit(x, g).labels(), lambda: bagging(x, g, options)):
+        begun = time.process_time()
+        found = work()
+        spent.append(time.process_time() - begun)
+        score.append(adjusted_rand_index(labels, found))
+    print(f"p={p} n={n} G={g}: {spent[0]:.2f} s, bagging {spent[1]:.2f} s, ratio {spent[1] / spent[0]:.1f}, ARI {score}")
+    assert spent[1] >= 5 * spent[0]
+    assert score[0] >= score[1] - 0.005
+
+
+def birds(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Three species of 150, 70 and 120 birds with four correlated measurements, in the proportions of penguins."""
+    rng = np.random.default_rng(seed)
+    means = np.array([[38.8, 18.3, 190, 3700], [48.8, 18.4, 196, 3730], [47.5, 15.0, 217, 5080]])
+    deviations = np.array([[2.7, 1.2, 6.5, 460], [3.3, 1.1, 7.1, 380], [3.1, 1.0, 6.5, 500]])
+    correlation = np.full((4, 4), 0.45) + 0.55 * np.eye(4)
+    labels = np.repeat([0, 1, 2], [150, 70, 120])
+    z = rng.standard_normal((340, 4)) @ np.linalg.cholesky(correlation).T
+    return means[labels] + deviations[labels] * z, labels
+
+
+@pytest.mark.parametrize(("name", "g", "least"), [("iris", 3, 0.88), ("wine", 3, 0.93), ("birds", 3, 0.9)])
+def test_defaults_are_steady_over_seeds(name: str, g: int, least: float) -> None:
+    from sklearn.datasets import load_iris, load_wine
+
+    x, y = {"iris": lambda: load_iris(return_X_y=True), "wine": lambda: load_wine(return_X_y=True),
+            "birds": lambda: birds(0)}[name]()
+    begun = time.process_time()
+    labels = [fit(x, g, options=Options(seed=seed)).mixture.labels(x) for seed in range(20)]
+    spent = (time.process_time() - begun) / 20
+    alike = np.array([[adjusted_rand_index(a, b) >= 0.98 for a in labels] for b in labels])
+    score = np.median([adjusted_rand_index(y, one) for one in labels])
+    print(f"{name}: {100 * alike.mean(axis=1).max():.0f} % of seeds alike, ARI {score:.3f}, {spent:.2f} s a fit")
+    assert alike.mean(axis=1).max() >= 0.95
+    assert score >= least
+
+
+STREAM = """
+import sys, time, resource
+from pathlib import Path
+from engine.studies.mixture.fit import Options
+from engine.studies.mixture.stream import Source, fit_stream
+begun = time.process_time()
+found = fit_stream(Source(Path(sys.argv[1])), 5, options=Options(starts=20, max_iterations=60))
+print(time.process_time() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, found.log_likelihood)
+"""
+
+
+@pytest.mark.parametrize("rows", [1_000_000, 10_000_000])
+def test_rows_on_disk(rows: int, tmp_path: Path) -> None:
+    """Rows x 10 columns from Parquet with less than 1.5 GB of memory."""
+    import polars as pl
+
+    if shutil.disk_usage(tmp_path).free < rows * 200:
+        pytest.skip("not enough disk for this table")
+    write_table(tmp_path / "t.parquet", rows, pl)
+    command = [sys.executable, "-c", STREAM, str(tmp_path / "t.parquet")]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=3600)
+    seconds, gigabytes, _ = map(float, out.stdout.split())
+    print(f"{rows} rows: {seconds:.1f} CPU s, {gigabytes:.2f} GB")
+    assert gigabytes < 1.5
+
+
+def write_table(path: Path, rows: int, pl: object) -> None:
+    """Five clusters in ten columns, written through a memory map so that this process stays small."""
+    rng = np.random.default_rng(0)
+    means = 2 * rng.standard_normal((5, 10))
+    raw = path.with_suffix(".f64")
+    table = np.memmap(raw, np.float64, "w+", shape=(rows, 10))
+    for start in range(0, rows, 500_000):
+        stop = min(start + 500_000, rows)
+        table[start:stop] = means[rng.integers(5, size=stop - start)] + rng.standard_normal((stop - start, 10))
+    frame = pl.DataFrame({f"c{i}": table[:, i] for i in range(10)})
+    frame.write_parquet(path, row_group_size=131_072)
+    raw.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -148,7 +149,7 @@ class Document(Generic[S]):
 
     def _recover(self, journal: Recovered) -> None:
         saved = revision(self._kind, self._data)
-        chain = [revision(journal.kind, journal.base), *journal.chain]
+        chain = [revision(journal.kind, state) for state in (journal.base, *journal.states)]
         if journal.kind != self._kind or not journal.states or saved == chain[-1]:
             return
         if saved in chain and journal.version == self._version:
@@ -210,11 +211,11 @@ class Document(Generic[S]):
         except PydanticSerializationError as error:
             raise errors.Invalid(label=label, reason=str(error)) from error
         data = dump(state)
+        forward = diff(self._data, data)
         try:
-            revision(self._kind, data)
+            json.dumps(forward, allow_nan=False)
         except ValueError as error:
             raise errors.Invalid(label=label, reason="A number in it is not finite.") from error
-        forward = diff(self._data, data)
         if forward:
             self._history.add(Change(label, forward, diff(data, self._data), merge))
             self._advance(state, data, label, forward)
@@ -236,7 +237,7 @@ class Document(Generic[S]):
             if not self._journal.begun:
                 self._journal.begin(self.id, self._kind, self._version, self._saved)
                 steps = diff(self._saved, data) if before is not self._saved else steps
-            self._journal.record(label, steps, revision(self._kind, data))
+            self._journal.record(label, steps)
         except OSError as error:
             self._journal.end()
             self.unprotected = errors.writing(self._journal.path, error)

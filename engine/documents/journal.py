@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.documents.patch import Step, apply
-from engine.documents.state import revision
 from engine.durable import FileLock
 
 
@@ -18,15 +17,14 @@ class Recovered:
     """What a journal of a program that died holds.
 
     Attributes:
-        id, kind, version: of the document. base: the state that was saved. chain: revision after each change.
-        states: the state after each change. labels: what the user did, as many.
+        id, kind, version: of the document. base: the state that was saved. states: the state after each change.
+        labels: what the user did, as many.
     """
 
     id: str
     kind: str
     version: int
     base: dict[str, Any]
-    chain: list[str]
     states: list[dict[str, Any]]
     labels: list[str]
 
@@ -57,7 +55,7 @@ class Journal:
         """What the journal holds; None when that is nothing that can be used."""
         try:
             first, *rest = [json.loads(line) for line in _whole_lines(self.path.read_bytes())]
-            found = Recovered(first["id"], first["kind"], first["version"], first["base"], [], [], [])
+            found = Recovered(first["id"], first["kind"], first["version"], first["base"], [], [])
         except (OSError, ValueError, KeyError, TypeError):
             return None
         data = found.base
@@ -66,11 +64,8 @@ class Journal:
                 data = apply(data, line["steps"])
             except (KeyError, IndexError, TypeError, ValueError, AttributeError):
                 break
-            if revision(found.kind, data) != line["revision"]:
-                break
-            found.chain.append(line["revision"])
             found.states.append(data)
-            found.labels.append(line["label"])
+            found.labels.append(str(line.get("label")))
         return found
 
     def begin(self, id: str, kind: str, version: int, base: dict[str, Any]) -> None:
@@ -88,13 +83,13 @@ class Journal:
         """Whether changes can be recorded."""
         return self._file is not None
 
-    def record(self, label: str, steps: list[Step], after: str) -> None:
+    def record(self, label: str, steps: list[Step]) -> None:
         """Add a change; it survives the death of this program from here on.
 
         Raises:
             OSError: it cannot be written.
         """
-        self._write({"label": label, "steps": steps, "revision": after})
+        self._write({"label": label, "steps": steps})
 
     def _write(self, line: dict[str, Any]) -> None:
         assert self._file is not None

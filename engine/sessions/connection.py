@@ -99,6 +99,8 @@ class Connection:
             if self._skip_to_preamble():
                 for message in self._channel.messages():
                     on_message(self, message)
+        except FileNotFoundError:
+            pass  # the process has taken its arrays away: it is leaving, and nobody waits for them
         except Exception:
             _log.exception("a session's process sent something unreadable")
             self.kill()

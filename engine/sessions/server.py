@@ -104,17 +104,19 @@ class Server:
             self._do(service, opening["service"], request)
 
     def _receive(self, on_end: Callable[[], None]) -> None:
-        for message in self._messages:
-            if message["kind"] == "call":
-                self._accept(Request(message, self._channel))
-            else:
-                self._cancel(message["id"])
-        with self._changed:
-            self._ended = True
-            if self._running is not None:
-                self._running.given_up = True
-            self._changed.notify_all()
-        on_end()
+        try:
+            for message in self._messages:
+                if message["kind"] == "call":
+                    self._accept(Request(message, self._channel))
+                else:
+                    self._cancel(message["id"])
+        finally:  # whatever a client that was killed has left in the pipe
+            with self._changed:
+                self._ended = True
+                if self._running is not None:
+                    self._running.given_up = True
+                self._changed.notify_all()
+            on_end()
 
     def _accept(self, request: Request) -> None:
         with self._changed:
@@ -224,8 +226,13 @@ def _claim_streams(log: Path) -> tuple[BinaryIO, BinaryIO]:
     )
     if hasattr(os, "register_at_fork"):
         # a child that outlives this process would keep the client from noticing its end
-        os.register_at_fork(after_in_child=lambda: os.closerange(source.fileno(), sink.fileno() + 1))
+        os.register_at_fork(after_in_child=functools.partial(_let_go, source.fileno(), sink.fileno()))
     return source, sink
+
+
+def _let_go(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _tidy_log() -> None:

@@ -56,7 +56,7 @@ class ArrayFiles:
         path = placed["file"]
         with open(path, "r+b") as file:
             # a file of empty arrays only has nothing to map
-            buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) if os.path.getsize(path) else None
+            buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) if os.fstat(file.fileno()).st_size else None
         self._held = [held for held in (*self._held, path) if not _unlinked(held)]
         return [
             np.ndarray(shape, kind, buffer, offset) if 0 not in shape else np.empty(shape, kind)

@@ -177,7 +177,7 @@ def test_a_change_during_saving_is_kept_in_the_journal(document, monkeypatch):
     assert document.unsaved and json.loads(document.path.read_text())["state"]["title"] == "Before"
     header, line = journal_of(document.path).read_bytes().splitlines()
     assert json.loads(header)["base"]["title"] == "Before" and json.loads(line)["label"] == "Meanwhile"
-    assert json.loads(line)["revision"] == document.revision
+    assert json.loads(line)["steps"] == [["set", ["title"], "After"]]
 
 
 # ------------------------------------------------------------------------------------------------ disks and permissions
@@ -215,10 +215,11 @@ def test_a_journal_that_cannot_be_written_is_told_and_does_not_stop_the_work(doc
             draft.title = "New"
         assert isinstance(document.unprotected, errors.DiskFull) and document.state.title == "New"
     with document.transaction("Edit again") as draft:
-        draft.title = "Newer"
+        draft.marks["a"] = 0
     assert document.unprotected is None
     _, line = journal_of(document.path).read_bytes().splitlines()
-    assert json.loads(line)["revision"] == document.revision  # the first change is in it as well
+    steps = json.loads(line)["steps"]  # the first change is in it as well
+    assert sorted(steps) == [["set", ["marks", "a"], 0], ["set", ["title"], "New"]]
 
 
 def test_a_folder_that_cannot_be_written_gives_no_journal_but_a_warning(document, monkeypatch):

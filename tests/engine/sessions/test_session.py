@@ -44,8 +44,9 @@ def started(call):
     return call
 
 
-def leftovers():
-    return [path for base in folders.bases() for path in base.glob(folders._prefix() + "*")]
+def leftovers(owner=None):
+    """Folders of the sessions of a process, this one by default."""
+    return [path for base in folders.bases() for path in base.glob(f"{folders._prefix()}*-{owner or os.getpid()}-*")]
 
 
 # ------------------------------------------------------------------------------------------------ values
@@ -443,13 +444,13 @@ time.sleep(60)
 
 @pytest.mark.parametrize("method", ["echo", "sleep"])
 def test_a_killed_client_takes_its_session_along(method):
-    before = leftovers()
     code = CLIENT.format(root=str(fakes.ROOT), here=str(Path(fakes.__file__).parent), method=method)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as client:
         pid = int(client.stdout.readline())
+        assert len(leftovers(client.pid)) == len(folders.bases())
         client.kill()
     wait_for(lambda: not psutil.pid_exists(pid))
-    assert leftovers() == before
+    assert leftovers(client.pid) == []
 
 
 def test_folders_of_the_dead_are_swept_and_those_of_the_living_kept(tmp_path, monkeypatch):
@@ -486,3 +487,13 @@ def test_a_full_shared_memory_falls_back_to_the_temporary_folder(tmp_path, monke
     np.testing.assert_array_equal(files.take(placed)[0], [0, 1, 2])
     with pytest.raises(errors.NoRoom, match="Free some space"):
         shared.ArrayFiles([full]).put([np.arange(3.0)])
+
+
+def test_closing_in_the_middle_of_many_arrays_is_quiet():
+    for _ in range(5):
+        session = opened()
+        session.call("pid").result(PATIENCE)
+        call = session.call("count", {"n": 3000})
+        started(call)
+        session.close(PATIENCE)
+        assert call.state == "failed" and leftovers() == []

@@ -57,6 +57,7 @@ class RunsService(QObject):
         self.rows: Sequence[Summary] = []
         self._watches: dict[str, Watch] = {}
         self._listing = False
+        self._trouble = ""
         self._live = QTimer(self, interval=LIVE_MS)
         self._live.timeout.connect(self._poll)
         self._list = QTimer(self, interval=LIST_MS)
@@ -90,11 +91,9 @@ class RunsService(QObject):
                 stages = self.library.create_pipeline(config, **options)
             else:
                 stages = {config.task: self.library.create(config, **options)}
-            self.library.dispatch()
             return stages
 
-        self.background.do(create, then)
-        self.background.do(self.library.list, self._listed)
+        self._ask(create, then)
 
     def stop(self, run: str) -> None:
         """Stop a run at its next point."""
@@ -106,7 +105,7 @@ class RunsService(QObject):
 
     def resume(self, run: str) -> None:
         """Queue a stopped or lost run again."""
-        self._ask(lambda: (self.library.resume(run), self.library.dispatch()))
+        self._ask(lambda: self.library.resume(run))
 
     def delete(self, run: str) -> None:
         """Move a run to the trash."""
@@ -140,30 +139,41 @@ class RunsService(QObject):
         """List the runs anew and let waiting ones start."""
         if not self._listing:
             self._listing = True
-            self.background.do(self._look, self._listed, self._not_listed)
+            self.background.do(self._look, self._looked, self._blind)
 
-    def _look(self) -> Sequence[Summary]:
-        self.library.dispatch()
-        return self.library.list()
+    def _look(self) -> tuple[bool, Sequence[Summary]]:
+        started = self.library.attend()
+        return bool(started), self.library.list()
 
-    def _ask(self, call: Callable[[], Any]) -> None:
-        self.background.do(call)
-        self.background.do(self.library.list, self._listed)
+    def _ask(self, call: Callable[[], Any], then: Callable[[Any], object] | None = None) -> None:
+        self.background.do(call, then)
+        self.background.do(self._look, self._looked, self._blind)
 
-    def _listed(self, rows: Sequence[Summary]) -> None:
-        self._listing = False
+    def _looked(self, found: tuple[bool, Sequence[Summary]]) -> None:
+        self._listing, self._trouble = False, ""
+        started, rows = found
+        if started:
+            self._spare.start()  # the warm worker is taken: have another one before the next run is asked for
         if rows != self.rows:
             self.rows = rows
             self.listed.emit(rows)
 
-    def _not_listed(self, error: EngineError) -> None:
+    def _blind(self, error: EngineError) -> None:
+        """The folder cannot be looked at, perhaps for a while only: say so once, and go on trying."""
         self._listing = False
-        self._list.stop()
-        self.failed.emit(error)
+        if str(error) != self._trouble:
+            self._trouble = str(error)
+            self.failed.emit(error)
 
     def _poll(self) -> None:
+        before = self._going()
         for watch in list(self._watches.values()):
             watch.poll()
+        if self._going() < before:
+            self.refresh()  # a slot is free: what waits for it can start at once
+
+    def _going(self) -> int:
+        return sum(not watch.reader.status.over for watch in self._watches.values())
 
     def _warm(self) -> None:
         self.background.do(self.library.warm)

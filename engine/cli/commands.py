@@ -42,14 +42,20 @@ def resume(arguments: Namespace) -> int:
 
 
 def _follow(runs: Runs, stages: Mapping[str, str], titles: Mapping[str, str]) -> int:
-    runs.dispatch()
     screen = Screen()
     done: dict[str, RunReader] = {}
+
+    def attend() -> None:
+        """Start what can start, and while it runs have a worker ready for the stage after it."""
+        if runs.attend() and any(runs.reader(id).state == "queued" for id in stages.values()):
+            runs.warm()
+
     for stage, id in stages.items():
-        done[stage] = reader = wait(runs, id, titles[stage], screen)
+        done[stage] = reader = wait(runs, id, titles[stage], screen, attend)
         screen.line(_outcome(titles[stage], reader))
         if reader.state != "finished":
             break
+    runs.close()
     _say_result(stages, done)
     states = {reader.state for reader in done.values()}
     if states == {"finished"}:

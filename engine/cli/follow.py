@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 from engine.runs.library import Runs
@@ -11,6 +12,7 @@ from engine.runs.reader import RunReader
 
 OVER = frozenset({"stopped", "finished", "failed", "lost"})
 BAR = 28
+ATTEND_EVERY = 0.5
 
 
 class Screen:
@@ -52,11 +54,17 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def wait(runs: Runs, run: str, title: str, screen: Screen, interval: float = 0.1) -> RunReader:
-    """Wait until a run is over, showing it; the first KeyboardInterrupt stops it, the second cancels it."""
+def wait(
+    runs: Runs, run: str, title: str, screen: Screen, attend: Callable[[], object], interval: float = 0.1
+) -> RunReader:
+    """Wait until a run is over, showing it; the first KeyboardInterrupt stops it, the second cancels it.
+
+    Args:
+        attend: called at once while the run waits in the queue, else now and then; starts what can start.
+    """
     reader = runs.reader(run)
-    asked = 0
-    told = 0
+    asked = told = 0
+    attended = 0.0
     while True:
         try:
             reader.poll()
@@ -66,9 +74,11 @@ def wait(runs: Runs, run: str, title: str, screen: Screen, interval: float = 0.1
             state = reader.state
             if state in OVER:
                 return reader
+            if state == "queued" or time.monotonic() > attended + ATTEND_EVERY:
+                attend()
+                attended = time.monotonic()
             progress = reader.progress
             if state == "queued":
-                runs.dispatch()
                 screen.show(title, 0, 1, None, "queued")
             elif progress is not None:
                 screen.show(title, progress.done, progress.total, reader.time_left, progress.note)

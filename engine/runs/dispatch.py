@@ -17,6 +17,8 @@ from engine.runs.processes import kill_orphans, this_process
 from engine.runs.store import Lease, Row, Store
 
 CLAIM_GRACE = 30.0
+ATTENDANCE = 2.0
+_LOOK_EVERY = 0.02
 
 
 class UpstreamFailed(EngineError):
@@ -56,6 +58,23 @@ def dispatch(store: Store, executor: Executor) -> list[str]:
             continue
         refresh(store, id)
     return started
+
+
+def attended(store: Store) -> bool:
+    """Whether somebody else starts what waits: an attendant, which may have a warm worker, has looked after this call.
+
+    Waits for that while an attendant lives and keeps its pace; False when it is gone or slow, or nothing waits.
+    """
+    since, end = time.time(), time.monotonic() + ATTENDANCE
+    while store.queue() and time.monotonic() < end:
+        looks = [look for owner, look in store.attendants() if owner.alive()]
+        newest = max(looks, default=0.0)
+        if newest > since:
+            return True
+        if newest < time.time() - ATTENDANCE:
+            return False
+        time.sleep(_LOOK_EVERY)
+    return False
 
 
 def refresh(store: Store, id: str) -> state.Status:

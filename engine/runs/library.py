@@ -16,10 +16,11 @@ from engine.artifacts import versions
 from engine.artifacts.refs import ArtifactRef
 from engine.errors import EngineError
 from engine.runs import archive, control, folder, state
-from engine.runs.dispatch import dispatch, refresh
+from engine.runs.dispatch import attended, dispatch, refresh
 from engine.runs.executors.base import Executor
 from engine.runs.executors.local import LocalExecutor
 from engine.runs.failures import in_words
+from engine.runs.processes import this_process
 from engine.runs.reader import RunReader
 from engine.runs.store import Row, Store
 from engine.studies.contract import PipelineConfig, TaskConfig
@@ -116,6 +117,7 @@ class Runs:
         self.root = Path(root if root is not None else default_root()).absolute()
         self.executor: Executor = executor or LocalExecutor()
         self._store = Store(self.root)
+        self._attends = False
         self._readers: dict[str, RunReader] = {}
         self._latest: dict[tuple[str, float], Sequence[ArtifactRef]] = {}
 
@@ -126,6 +128,8 @@ class Runs:
     def close(self) -> None:
         """Let go of the index and of what ``warm`` made; runs go on."""
         self.executor.close()
+        if self._attends:
+            self._store.leave(this_process())
         self._store.close()
 
     @in_words()
@@ -178,14 +182,28 @@ class Runs:
 
     @in_words()
     def dispatch(self) -> Sequence[str]:
-        """Start what can start and end what is overdue; cheap, call it about once a second. Returns the ids started."""
+        """Start what can start and end what is overdue; cheap. Returns the ids started."""
         return dispatch(self._store, self.executor)
 
+    @in_words()
+    def attend(self) -> Sequence[str]:
+        """Dispatch, and promise to do so again within a second, until ``close``.
+
+        Workers that leave meanwhile let this process start the next run, with the worker that ``warm`` made. When it
+        is late or gone they start the next one themselves.
+        """
+        since = time.time()
+        started = dispatch(self._store, self.executor)
+        self._store.attend(this_process(), since)
+        self._attends = True
+        return started
+
     def left(self, id: str) -> None:
-        """A worker's last act: give the slot back and start what waits."""
+        """A worker's last act: give the slot back and see to it that what waits is started."""
         self._store.release(id)
         refresh(self._store, id)
-        self.dispatch()
+        if not attended(self._store):
+            self.dispatch()
 
     @in_words()
     def stop(self, id: str, *, grace: float = control.STOP_GRACE) -> None:

@@ -20,7 +20,7 @@ from engine.runs.failures import in_words
 from engine.runs.processes import Process
 
 FILE = "runs.sqlite"
-VERSION = 1
+VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, task TEXT NOT NULL, name TEXT NOT NULL, project TEXT NOT NULL, tags TEXT NOT NULL,
@@ -33,6 +33,9 @@ CREATE INDEX IF NOT EXISTS links_by_upstream ON links (upstream);
 CREATE TABLE IF NOT EXISTS leases (
     slot TEXT PRIMARY KEY, run TEXT NOT NULL UNIQUE, pid INTEGER NOT NULL, start_time REAL NOT NULL,
     host TEXT NOT NULL, boot_id TEXT NOT NULL, heartbeat REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS attendants (
+    pid INTEGER NOT NULL, start_time REAL NOT NULL, host TEXT NOT NULL, boot_id TEXT NOT NULL, heartbeat REAL NOT NULL,
+    PRIMARY KEY (host, pid));
 """
 
 
@@ -233,6 +236,26 @@ class Store:
     def release(self, run: str) -> None:
         """Take the slot of a run back."""
         self._db.execute("DELETE FROM leases WHERE run = ?", (run,))
+
+    def attend(self, owner: Process, since: float) -> None:
+        """Note that a process has looked at the queue, beginning at ``since``, and will again soon."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO attendants VALUES (?, ?, ?, ?, ?)",
+            (owner.pid, owner.start_time, owner.host, owner.boot_id, since),
+        )
+
+    def attendants(self) -> list[tuple[Process, float]]:
+        """Processes that look at the queue again and again, each with the beginning of its last look."""
+        found = self._db.execute("SELECT pid, start_time, host, boot_id, heartbeat FROM attendants")
+        return [
+            (Process(pid=pid, start_time=start, host=host, boot_id=boot), since)
+            for pid, start, host, boot, since in found
+        ]
+
+    def leave(self, owner: Process) -> None:
+        """A process looks no more, or is gone."""
+        with contextlib.suppress(sqlite3.OperationalError):  # its end will say the same
+            self._db.execute("DELETE FROM attendants WHERE host = ? AND pid = ?", (owner.host, owner.pid))
 
 
 def references(value: object) -> list[dict[str, str]]:

@@ -15,7 +15,7 @@ from app.widgets.labels import Label, scrolled
 from app.widgets.session_link import SessionLink
 from engine.studies.contract import PipelineConfig, TaskConfig
 
-WIDTH = 260
+WIDTH = 252
 PAUSE_MS = 250
 
 

@@ -29,7 +29,8 @@ def ask_consent(path: Path, parent: QWidget, then: Callable[[Source], None]) -> 
             grant(source.sha256, str(path))
             then(source)
 
-    dialog = ConsentDialog([_file(source, name) for name in source.files], parent)
+    names = sorted(source.files, key=lambda name: name != source.entry)
+    dialog = ConsentDialog([_file(source, name) for name in names], parent)
     dialog.decided.connect(decided)
     dialog.open()
     return dialog

@@ -84,8 +84,12 @@ class ConnectPage(CardGrid):
         self.training = LinePlot(
             tr("Training of the curve"), x=Axis(tr("block of steps")), y=Axis("L", "nat", log=True)
         )
-        self.plane = ScatterPlot(
-            tr("Ends and bend"), x=Axis(tr("along the ends")), y=Axis(tr("across")), keep_aspect=False
+        self.plane = HeatMap(
+            tr("Plane of the curve"),
+            x=Axis(tr("along the ends")),
+            y=Axis(tr("across")),
+            value=Axis("L", "nat"),
+            log=True,
         )
         self.loss_card = self.add(
             Card("Loss along the curve", empty="Tick Mode connectivity and run: two networks are joined by a curve.")
@@ -95,7 +99,7 @@ class ConnectPage(CardGrid):
             Card("Training of the curve", empty="The loss on the curve while its bend is trained appears here.")
         )
         self.plane_card = self.add(
-            Card("Ends and bend", empty="Where the curve runs, in the plane of its ends and its bend.")
+            Card("Plane of the curve", empty="The loss on the plane through both ends and the bend appears here.")
         )
         pairs = ((self.loss_card, self.loss), (self.error_card, self.error))
         for card, body in (*pairs, (self.training_card, self.training), (self.plane_card, self.plane)):
@@ -125,10 +129,12 @@ class ConnectPage(CardGrid):
         if len(report.losses):
             self.training.set_series(tr("mean batch loss"), report.steps, report.losses)
             self.training_card.set_caption(told)
-        if len(report.corners):
-            self.plane.set_outline("curve", report.path, "accent")
-            self.plane.set_points(tr("ends and bends"), *np.array(report.corners).T)
-            self.plane_card.set_caption("Euclidean distances in weight space")
+        if report.plane_loss.size:
+            self.plane.set_field(report.plane_x, report.plane_y, report.plane_loss)
+            self.plane.set_path(report.path)
+            self.plane_card.set_caption(
+                "training loss on the plane through both ends and the bend; Euclidean distances"
+            )
 
 
 class SimilarityPage(CardGrid):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
 from app.shell.text import live, tr
 from app.shell.theme import SPACE_2, SPACE_3, theme
@@ -30,7 +30,7 @@ from engine.errors import EngineError
 from engine.models.config import UserModel
 from engine.studies.landscape.config import LandscapeConfig
 
-NUMBERS_WIDTH = 264
+NUMBERS_WIDTH = 262
 SIMPLE = (
     "train.model",
     "train.data",
@@ -87,7 +87,8 @@ class LandscapeView(TabView):
         self.page_bar.chosen.connect(self.show_page)
         self.field = QComboBox()
         self.field.activated.connect(self._choose_field)
-        self.log = QCheckBox()
+        self.log = QToolButton()
+        self.log.setCheckable(True)
         self.log.setChecked(True)
         self.log.toggled.connect(self._choose_log)
         bar = QHBoxLayout()
@@ -128,7 +129,8 @@ class LandscapeView(TabView):
             row.addWidget(widget, stretch)
 
     def _say(self) -> None:
-        self.log.setText(tr("log₁₀"))
+        self.log.setText("log")
+        self.log.setAccessibleName(tr("Logarithmic losses"))
         self.log.setToolTip(tr("Show losses on a logarithmic scale"))
         self.field.setAccessibleName(tr("Field of the plane"))
         self.field.setToolTip(tr("What the plane shows"))

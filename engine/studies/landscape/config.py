@@ -202,6 +202,14 @@ class ConnectConfig(TaskConfig):
     )
     batch_size: int = field(128, "Batch size", "Examples a step.", ge=1, le=100_000, advanced=True)
     points: int = field(61, "Points", "Points of the curve that are evaluated; odd.", ge=21, le=1001, advanced=True)
+    plane: int = field(
+        25,
+        "Plane",
+        "Points along each side of the plane through both ends and the bend; 0 leaves the plane out.",
+        ge=0,
+        le=201,
+        advanced=True,
+    )
     examples: int = field(0, "Examples", "At most this many training examples; 0 takes all.", ge=0, advanced=True)
 
     @classmethod

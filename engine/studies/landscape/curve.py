@@ -32,7 +32,8 @@ Form = Literal["bezier", "chain"]
 Schedule = Literal["linear", "cosine"]
 
 LEAST_PROOF = 250  # steps of a further round; in fewer even a curve far from its best hardly moves
-EVALUATION_BATCH = 4096  # examples a forward pass without a graph
+EVALUATION_BATCH = 2048  # examples a forward pass without a graph
+MEASURED = 8192  # examples at most on which a round's progress is measured; evaluation proper takes all
 
 
 class DifferentNetworks(EngineError):
@@ -269,8 +270,9 @@ class _Trainer:
         return replace(now, converged=False) if now.step >= self.settings.max_steps else now
 
     def measured(self, now: CurveTraining) -> CurveTraining:
-        """Add mean and maximum of the training loss along the curve."""
-        batches = split_batches(*self.data, EVALUATION_BATCH)
+        """Add mean and maximum along the curve of the loss on the first MEASURED examples."""
+        x, y = self.data
+        batches = split_batches(x[:MEASURED], y[:MEASURED], EVALUATION_BATCH)
         values = []
         for t in np.linspace(0, 1, 11):
             weights = self.layout.unflatten(now.curve.at(float(t)))

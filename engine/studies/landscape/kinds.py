@@ -214,6 +214,7 @@ class CurveReport:
         linear_loss, linear_error: (n,) the same on the straight line, training set.
         steps, losses: (b,) progress of the bends' training. round_means: (r,) mean loss on the curve after each round.
         corners: (k, 2) coordinates of ends and bends in their plane; path: (n, 2) of the curve.
+        plane_x, plane_y: (m,) coordinates, plane_loss: (m, m) training loss on that plane; all empty without one.
         form: "linear", "bezier" or "chain". converged: whether another round would change nothing. aligned: units were
             permuted first.
     """
@@ -230,6 +231,9 @@ class CurveReport:
     round_means: Array
     corners: Array
     path: Array
+    plane_x: Array
+    plane_y: Array
+    plane_loss: Array
     form: str
     converged: bool
     aligned: bool

@@ -13,15 +13,24 @@ from engine.runs.run import Run
 from engine.studies.contract import Cost, TaskConfig
 from engine.studies.landscape import cost
 from engine.studies.landscape.align import align
-from engine.studies.landscape.barrier import classification_score, curve_plane, evaluate_curve, mode_connectivity
+from engine.studies.landscape.barrier import (
+    CurvePlane,
+    classification_score,
+    curve_plane,
+    evaluate_curve,
+    mode_connectivity,
+)
 from engine.studies.landscape.config import ConnectConfig
 from engine.studies.landscape.curve import Curve, CurveSettings, CurveTraining, train_curve
 from engine.studies.landscape.kinds import CurveReport
 from engine.studies.landscape.modes import batchnorm_layers, refit_batchnorm
 from engine.studies.landscape.setting import CHUNK, Setting, require_alike
+from engine.studies.landscape.spans import Span
 from engine.studies.landscape.vectors import Batch, Params, split_batches
 
 Array = NDArray[np.float64]
+MARGIN = 0.15  # of the plane's longer side, around ends and bend
+EMPTY = np.zeros((0, 0))
 TRACED = 8  # examples with which the alignment traces the network
 
 
@@ -147,6 +156,18 @@ class Connecting:
 
         return score
 
+    def _plane(self, plane: CurvePlane) -> tuple[Array, Array, Array]:
+        """Coordinates (m,), (m,) and training loss (m, m) on the plane through both ends and the bend."""
+        low, high = plane.corners.min(axis=0), plane.corners.max(axis=0)
+        margin = MARGIN * float((high - low).max())
+        x, y = (np.linspace(low[k] - margin, high[k] + margin, self.config.plane) for k in (0, 1))
+        span = Span(plane.origin, plane.axes, centred=False)
+        surface, field = self.setting.surface(span, refit=self.has_norm), np.full((len(y), len(x)), np.nan)
+        for row, height in enumerate(y):
+            self.task.progress(0.95 + 0.05 * row / len(y), 1.0, "plane")
+            field[row] = surface.values(np.column_stack([x, np.full(len(x), height)])).loss["train"]
+        return x, y, field
+
     def _tell(
         self,
         curve: Curve,
@@ -164,8 +185,10 @@ class Connecting:
         loss = found["train_loss"]
         run.measure("barrier_loss", float(np.max(loss - ((1 - times) * loss[0] + times * loss[-1]))), curve=form)
         run.measure("curve_loss", float(loss.mean()))
-        bends = len(curve.points) - 2
-        plane = curve_plane(curve, times) if bends else None
+        plane = curve_plane(curve, times) if len(curve.points) > 2 else None
+        x, y, field = (
+            self._plane(plane) if plane is not None and self.config.plane else (np.zeros(0), np.zeros(0), EMPTY)
+        )
         run.publish(
             "curve",
             CurveReport(
@@ -176,6 +199,7 @@ class Connecting:
                 losses=np.array(training.losses) if training else np.zeros(0),
                 round_means=np.array(training.means) if training else np.zeros(0),
                 corners=plane.corners if plane else np.zeros((0, 2)), path=plane.path if plane else np.zeros((0, 2)),
+                plane_x=x, plane_y=y, plane_loss=field,
                 form=form, converged=bool(training.converged) if training else True, aligned=self.config.align,
             ),
             complete=True,

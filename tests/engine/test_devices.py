@@ -12,8 +12,10 @@ from engine import device_probe, devices
 
 def interpreter(tmp_path, script):
     """A stand-in for a Python whose torch sees other devices."""
-    path = tmp_path / "python"
-    path.write_text(f"#!{sys.executable}\n{script}")
+    path, code = tmp_path / "python", tmp_path / "code.py"
+    code.write_text(script)
+    # Not as "#!python": a path with a space in it cannot stand there.
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{code}"\n')
     path.chmod(0o700)
     return str(path)
 

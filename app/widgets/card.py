@@ -86,8 +86,7 @@ class Card(QFrame):
             (self._save, tr("Save {title} as a file", title=tr(self._title))),
             (self._more, tr("More for {title}", title=tr(self._title))),
         ):
-            button.setToolTip(text)
-            button.setAccessibleName(text)
+            button.say(text)
         self._say_expand()
         self.setAccessibleName(tr(self._title))
         if self._body is not None and not self._body.accessibleName():
@@ -96,8 +95,7 @@ class Card(QFrame):
     def _say_expand(self) -> None:
         template = tr("Show all cards again") if self._maximised else tr("Maximise {title}", title=tr(self._title))
         self._expand.setIcon(icon("collapse" if self._maximised else "expand"))
-        self._expand.setToolTip(template)
-        self._expand.setAccessibleName(template)
+        self._expand.say(template)
 
     # State -----------------------------------------------------------------------------------------------------------
     @property

@@ -30,7 +30,6 @@ class EmptyState(QWidget):
         self._heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._words = Label("", "muted", wrap=True)
         self._words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._words.setMaximumWidth(theme().px(440))
         self.button = QPushButton()
         self.button.setProperty("primary", True)
         self.button.setIcon(icons.icon("play", "on_accent", "on_accent"))
@@ -54,6 +53,7 @@ class EmptyState(QWidget):
         live(self._say)
 
     def _draw(self) -> None:
+        self._words.setMaximumWidth(theme().px(440))
         self._picture.setPixmap(icons.pixmap(self._icon, "accent", theme().px(44), self.devicePixelRatioF()))
 
     def _say(self) -> None:

@@ -89,16 +89,32 @@ def rule(parent: QWidget | None = None) -> QFrame:
     return line
 
 
+class ToolButton(QToolButton):
+    """A button with only an icon, which grows with the user's font size and takes no focus by a click."""
+
+    def __init__(self, name: str, text: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setIcon(icon(name))
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.say(text)
+        theme().changed.connect(self._resize)
+        self._resize()
+
+    def say(self, text: str) -> None:
+        """Set the words: tooltip and accessible name."""
+        self.setToolTip(text)
+        self.setAccessibleName(text)
+
+    def _resize(self) -> None:
+        side = theme().px(16)
+        self.setIconSize(QSize(side, side))
+
+
 def tool(
     name: str, text: str, handler: Callable[[], object] | None = None, parent: QWidget | None = None
-) -> QToolButton:
-    """A button with only an icon: its words are tooltip and accessible name, and a click gives it no focus."""
-    button = QToolButton(parent)
-    button.setIcon(icon(name))
-    button.setIconSize(QSize(theme().px(16), theme().px(16)))
-    button.setToolTip(text)
-    button.setAccessibleName(text)
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+) -> ToolButton:
+    """A ToolButton with what its click does; ``text`` is translated already."""
+    button = ToolButton(name, text, parent)
     if handler is not None:
         button.clicked.connect(lambda _checked=False: handler())
     return button

@@ -240,7 +240,7 @@ class NumbersPanel(QFrame):
         QShortcut(QKeySequence.StandardKey.Copy, self.view, self.copy_csv, context=Qt.ShortcutContext.WidgetShortcut)
         self._lay_out()
         live(self._say)
-        self.model.modelReset.connect(self._fit)
+        theme().changed.connect(self.view.scheduleDelayedItemsLayout)
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
@@ -265,26 +265,22 @@ class NumbersPanel(QFrame):
         self._heading.setText(tr("Numbers"))
         self.view.setAccessibleName(tr("Numbers"))
         self._empty.setText(tr("The run's numbers appear here, each with its definition and source."))
-        self._copy.setToolTip(tr("Copy the numbers"))
-        self._copy.setAccessibleName(tr("Copy the numbers"))
+        self.view.viewport().update()
+        self._copy.say(tr("Copy the numbers"))
         self._fit()
 
     def _fit(self) -> None:
         empty = not self.model.numbers
         self._empty.setVisible(empty)
         self._copy.setEnabled(not empty)
-        if empty:
-            self._definition.setText("")
-        elif not self.view.currentIndex().isValid():
-            self._definition.setText(self.model.numbers[0].definition())
+        current = self.view.currentIndex()
+        looked_at = self.model.numbers[current.row() if current.isValid() else 0] if not empty else None
+        self._definition.setText(looked_at.definition() if looked_at else "")
 
     def set_numbers(self, numbers: Sequence[Number]) -> None:
         """Show these numbers; the selection stays where the rows stay."""
         self.model.replace(numbers)
-        if self.view.currentIndex().isValid():
-            self._look(self.view.currentIndex())
-        elif numbers:
-            self._definition.setText(numbers[0].definition())
+        self._fit()
 
     def set_callout(self, text: str) -> None:
         """A verdict below the numbers, such as a phase; "" takes it away. ``text`` is translated already."""

@@ -40,6 +40,7 @@ class NavRail(QWidget):
         self._column.addWidget(self._brand)
         self._column.addStretch(1)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        theme().changed.connect(self._say)
         live(self._say)
 
     def add(self, key: str, text: str, icon_name: str, group: str = "") -> None:
@@ -53,7 +54,6 @@ class NavRail(QWidget):
         button = QPushButton()
         button.setCheckable(True)
         button.setIcon(icon(icon_name, "text", "accent"))
-        button.setIconSize(QSize(theme().px(18), theme().px(18)))
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.clicked.connect(lambda _=False: self.chosen.emit(key))
         button.installEventFilter(self)
@@ -98,12 +98,15 @@ class NavRail(QWidget):
             title.setVisible(bool(group) and not self._compact)
         for key, button in self._buttons.items():
             text = tr(self._texts[key])
+            button.setIconSize(QSize(theme().px(18), theme().px(18)))
             button.setText("" if self._compact else text)
             button.setToolTip(text if self._compact else "")
             button.setAccessibleName(text)
         widths = [self.fontMetrics().horizontalAdvance(tr(text)) for text in self._texts.values()]
         narrow = theme().px(36) + 2 * SPACE_2
-        self._width = narrow if self._compact else max(theme().px(150), max(widths, default=0) + theme().px(58) + 8)
+        names = max(widths, default=0) + theme().px(58) + 8
+        wide = max(theme().px(150), names, self._brand.sizeHint().width() + 2 * SPACE_2)
+        self._width = narrow if self._compact else wide
         # The window may shrink below the names' width: that is when they go.
         self.setMinimumWidth(narrow)
         self.setMaximumWidth(self._width)

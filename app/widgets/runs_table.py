@@ -265,7 +265,6 @@ class RunsTable(QFrame):
         self._counts = Label("", "caption")
         self.filter = QLineEdit()
         self.filter.setClearButtonEnabled(True)
-        self.filter.setMaximumWidth(theme().px(190))
         self.filter.textChanged.connect(self.model.set_filter)
         self.view = _View(self)
         self._top = QHBoxLayout()
@@ -279,13 +278,21 @@ class RunsTable(QFrame):
         column.setSpacing(0)
         column.addLayout(self._top)
         column.addWidget(self.view, 1)
+        theme().changed.connect(self._fit)
+        self._fit()
         live(self._say)
+
+    def _fit(self) -> None:
+        self.filter.setMaximumWidth(theme().px(190))
+        self.view.fit()
 
     def _say(self) -> None:
         self._heading.setText(tr("Runs"))
         self.filter.setPlaceholderText(tr("Filter"))
         self.filter.setAccessibleName(tr("Filter runs"))
         self.view.setAccessibleName(tr("Runs"))
+        self.view.horizontalHeader().viewport().update()
+        self.view.viewport().update()
         self._count()
 
     def add_widget(self, widget: QWidget) -> None:
@@ -356,20 +363,23 @@ class _View(QTableView):
         self.setTabKeyNavigation(False)
         self.setWordWrap(False)
         self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(theme().px(25))
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.setItemDelegateForColumn(COLUMNS.index("state"), _State(self))
         self.setItemDelegateForColumn(COLUMNS.index("progress"), _Progress(self))
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setMinimumSectionSize(60)
-        for column, width in (("run", 210), ("study", 170), ("state", 110), ("left", 110), ("device", 90)):
-            self.setColumnWidth(COLUMNS.index(column), theme().px(width))
         header.setSectionResizeMode(COLUMNS.index("progress"), QHeaderView.ResizeMode.Stretch)
         self.doubleClicked.connect(lambda index: table.opened.emit(table.model.row(index).id))
         self.selectionModel().selectionChanged.connect(lambda *_: table.selected.emit(table.ids()))
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._open_menu)
+
+    def fit(self) -> None:
+        """Give rows and columns the sizes that suit the user's font size."""
+        self.verticalHeader().setDefaultSectionSize(theme().px(25))
+        for column, width in (("run", 210), ("study", 170), ("state", 110), ("left", 110), ("device", 90)):
+            self.setColumnWidth(COLUMNS.index(column), theme().px(width))
 
     def _open_menu(self, at: QPoint) -> None:
         menu = self._table.menu()

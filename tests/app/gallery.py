@@ -311,7 +311,7 @@ def setup() -> QFrame:
     return frame
 
 
-def head(reporter: Reporter) -> QWidget:
+def head() -> QWidget:
     bar = QWidget()
     row = QHBoxLayout(bar)
     row.setContentsMargins(2, 2, 2, 2)
@@ -342,87 +342,89 @@ def runs() -> RunsTable:
     return table
 
 
+def cards(page: str) -> list[Card]:
+    """The pictures of a page."""
+    if page == "plane":
+        return [
+            card("Loss plane", "train, log₁₀ cross-entropy, 51 × 51", heat()),
+            card(
+                "Surface", "drag to turn · wheel to zoom", None, "The surface appears here once the plane is computed."
+            ),
+            card("Hessian spectrum", "Lanczos quadrature, 8 probes, 1 000 images", spectrum()),
+            card("Mode connectivity", "run 0427 → run 0431, 61 points along the curve", connectivity()),
+        ]
+    log = LogView()
+    lines = (f"12:0{i}:1{i}  epoch {i}  loss {2.3 / (i + 1):.4f}  accuracy {0.5 + 0.05 * i:.3f}" for i in range(9))
+    log.append("\n".join(lines))
+    return [
+        card("Training", "4 seeds, every step", training()),
+        card("Phase map", "17 × 13 networks, coarse so far", coarse()),
+        card("Clusters", "iris, 3 components, family VVV, 2-σ ellipses", clusters()),
+        card("Density", "60 000 points", density()),
+        card("Modalities", "relation extraction, 3 seeds, 95 % intervals", bars()),
+        card("Log", "run 0429", log),
+    ]
+
+
+def numbers(warned: bool) -> NumbersPanel:
+    """The panel at the right."""
+    panel = NumbersPanel()
+    panel.setFixedWidth(theme().px(286))
+    warning = "One Lanczos run did not converge."
+    panel.set_numbers([Number(m, v, i, warning=warning if m.id == "trace" and warned else "") for m, v, i in MEASURES])
+    panel.view.setCurrentIndex(panel.model.index(3))
+    panel.set_callout("Phase IV-B  ·  flat, connected, similar")
+    return panel
+
+
+def centre(page: str) -> QVBoxLayout:
+    """Pages and pictures."""
+    column = QVBoxLayout()
+    column.setSpacing(6)
+    names = ("Plane", "Hessian", "Connectivity", "Similarity", "Phases")
+    column.addWidget(PageBar([(name.lower(), name) for name in names]))
+    if page != "empty":
+        grid = CardGrid()
+        for made in cards(page):
+            grid.add(made)
+        column.addWidget(grid, 1)
+        return column
+    frame = QFrame()
+    frame.setProperty("role", "card")
+    words = (
+        "Shows the loss around a trained network: planes, curvature, paths between solutions. "
+        "Put in your own model, or look at a small network on handwritten digits."
+    )
+    QVBoxLayout(frame).addWidget(EmptyState("Landscape", words, "landscape"))
+    column.addWidget(frame, 1)
+    return column
+
+
+def rail() -> NavRail:
+    """The tabs at the left."""
+    made = NavRail()
+    for key, text, group in STUDIES:
+        made.add(key, text, key, group)
+    made.set_current("landscape")
+    return made
+
+
 def window(page: str) -> QWidget:
     """The main window as it may be composed, on one of the pages "plane", "more", "empty"."""
     root = QWidget()
     root.setWindowTitle("Theodolite")
     reporter = Reporter(root)
-    rail = NavRail()
-    for key, text, group in STUDIES:
-        rail.add(key, text, key, group)
-    rail.set_current("landscape")
-    pages = PageBar(
-        [
-            ("plane", "Plane"),
-            ("hessian", "Hessian"),
-            ("connect", "Connectivity"),
-            ("cka", "Similarity"),
-            ("phases", "Phases"),
-        ]
-    )
-    grid = CardGrid()
-    if page == "plane":
-        grid.add(card("Loss plane", "train, log₁₀ cross-entropy, 51 × 51", heat()))
-        grid.add(
-            card(
-                "Surface", "drag to turn · wheel to zoom", None, "The surface appears here once the plane is computed."
-            )
-        )
-        grid.add(card("Hessian spectrum", "Lanczos quadrature, 8 probes, 1 000 images", spectrum()))
-        grid.add(card("Mode connectivity", "run 0427 → run 0431, 61 points along the curve", connectivity()))
-    elif page == "more":
-        grid.add(card("Training", "4 seeds, every step", training()))
-        grid.add(card("Phase map", "17 × 13 networks, coarse so far", coarse()))
-        grid.add(card("Clusters", "iris, 3 components, family VVV, 2-σ ellipses", clusters()))
-        grid.add(card("Density", "60 000 points", density()))
-        grid.add(card("Modalities", "relation extraction, 3 seeds, 95 % intervals", bars()))
-        log = LogView()
-        log.append(
-            "\n".join(
-                f"12:0{i}:1{i}  epoch {i}  loss {2.3 / (i + 1):.4f}  accuracy {0.5 + 0.05 * i:.3f}" for i in range(9)
-            )
-        )
-        grid.add(card("Log", "run 0429", log))
-    numbers = NumbersPanel()
-    numbers.setFixedWidth(theme().px(286))
-    numbers.set_numbers(
-        [
-            Number(m, v, i, warning="One Lanczos run did not converge." if m.id == "trace" and page == "more" else "")
-            for m, v, i in MEASURES
-        ]
-    )
-    numbers.view.setCurrentIndex(numbers.model.index(3))
-    numbers.set_callout("Phase IV-B  ·  flat, connected, similar")
     middle = QHBoxLayout()
     middle.setSpacing(10)
     middle.addWidget(setup())
-    centre = QVBoxLayout()
-    centre.setSpacing(6)
-    centre.addWidget(pages)
-    if page == "empty":
-        frame = QFrame()
-        frame.setProperty("role", "card")
-        inner = QVBoxLayout(frame)
-        inner.addWidget(
-            EmptyState(
-                "Landscape",
-                "Shows the loss around a trained network: planes, curvature, paths between solutions. "
-                "Put in your own model, or look at a small network on handwritten digits.",
-                "landscape",
-            )
-        )
-        centre.addWidget(frame, 1)
-    else:
-        centre.addWidget(grid, 1)
-    middle.addLayout(centre, 1)
-    middle.addWidget(numbers)
+    middle.addLayout(centre(page), 1)
+    middle.addWidget(numbers(page == "more"))
     top = QWidget()
     column = QVBoxLayout(top)
     column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(8)
-    column.addWidget(head(reporter))
-    notices = Notices(reporter)
-    column.addWidget(notices)
+    column.addWidget(head())
+    column.addWidget(Notices(reporter))
     column.addLayout(middle, 1)
     split = QSplitter(Qt.Orientation.Vertical)
     split.setHandleWidth(8)
@@ -433,7 +435,7 @@ def window(page: str) -> QWidget:
     row = QHBoxLayout(root)
     row.setContentsMargins(4, 8, 12, 8)
     row.setSpacing(8)
-    row.addWidget(rail)
+    row.addWidget(rail())
     row.addWidget(split, 1)
     if page == "more":
         reporter.error(TrainingFailed(run="0428", epoch=3), details=lambda: None)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QUndoCommand, QUndoStack
-from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QToolButton, QToolTip, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QToolButton, QToolTip, QVBoxLayout, QWidget
 
 from app.shell.icons import icon
-from app.shell.text import tr
-from app.shell.theme import SPACE_2, SPACE_3, theme
-from app.widgets.form import problems
+from app.shell.text import live, tr
+from app.shell.theme import SPACE_2, theme
+from app.widgets.form import problems, rows
 from app.widgets.form.editors import Combo, Provider, RefEditor, RefsEditor
 from app.widgets.form.nodes import Group, Node
+from app.widgets.form.rows import Heading, Row
 from app.widgets.form.shape import FieldSpec, Shape
 from app.widgets.labels import Label
 from engine.artifacts.refs import ArtifactRef
@@ -32,23 +32,6 @@ class FormInvalid(EngineError):
     what = "The settings are not complete."
     why = "{reason}"
     remedy = "Correct the marked field."
-
-
-@dataclass
-class _Row:
-    """The widgets of one field, or of a heading."""
-
-    node: Node
-    label: QLabel | None
-    widget: QWidget
-    error: Label | None = None
-    widgets: list[QWidget] = field(default_factory=list)
-
-    def show(self, visible: bool) -> None:
-        for widget in self.widgets:
-            widget.setVisible(visible)
-        if self.error is not None:
-            self.error.setVisible(visible and bool(self.error.text()))
 
 
 class _Edit(QUndoCommand):
@@ -109,9 +92,8 @@ class ConfigForm(QWidget):
         self.undo_stack = QUndoStack(self)
         self._simple, self._needs, self._hide, self._check = simple, tuple(needs), set(hide), check
         self._presets = {name: preset for name, preset in (presets or {}).items() if name != "smoke"}
-        self._rows: list[_Row] = []
+        self._rows: list[Row | Heading] = []
         self._state: tuple[bool, str] | None = None
-        self._touched: set[str] = set()
         self._preset: Combo | None = None
         root = FieldSpec("", "", "", "", "", False, False, {}, None, Shape("group", models=(model,)))
         self._root = Group("", root, model, (), self._edited, provider or (lambda kind: []))
@@ -121,7 +103,8 @@ class ConfigForm(QWidget):
                 node.editor.hide()
         self._build()
         self._data = self._root.data()
-        self._refresh()
+        theme().changed.connect(self._align)
+        live(self._say)
 
     # Building --------------------------------------------------------------------------------------------------------
     def _build(self) -> None:
@@ -132,18 +115,13 @@ class ConfigForm(QWidget):
         first, rest = self._split(nodes)
         self._front = QWidget()
         self._back = QWidget()
-        for place, part, some in ((self._front, first, True), (self._back, rest, False)):
-            grid = QGridLayout(place)
-            grid.setContentsMargins(0, 0, 0, 0)
-            grid.setHorizontalSpacing(SPACE_3)
-            grid.setVerticalSpacing(SPACE_2)
-            grid.setColumnStretch(1, 1)
-            if some and self._presets:
-                self._add_presets(grid)
-            self._fill(grid, part, headings=not some)
+        front, back = rows.grid(self._front), rows.grid(self._back)
+        if self._presets:
+            self._add_presets(front)
+        self._fill(front, first, headings=False)
+        self._fill(back, rest, headings=True)
         self._fold = QToolButton()
         self._fold.setProperty("fold", True)
-        self._fold.setText(tr("Advanced"))
         self._fold.setIcon(icon("right"))
         self._fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._fold.setCheckable(True)
@@ -156,7 +134,6 @@ class ConfigForm(QWidget):
         for widget in (self._front, self._loose, self._fold, self._back):
             column.addWidget(widget)
         column.addStretch(1)
-        self._align()
 
     def _split(self, nodes: list[Node]) -> tuple[list[Node], list[Node]]:
         if self._simple is None:
@@ -181,76 +158,39 @@ class ConfigForm(QWidget):
         for node in nodes:
             above = node.path.rpartition(".")[0]
             if headings and above != heading and above in groups:
-                self._add_heading(grid, groups[above], node)
+                self._rows.append(Heading(grid, groups[above], node))
             heading = above
-            self._add(grid, node)
-
-    def _add_heading(self, grid: QGridLayout, group: Node, first: Node) -> None:
-        label = Label(tr(group.spec.title), "group")
-        row = grid.rowCount()
-        grid.addWidget(label, row, 0, 1, 2)
-        self._rows.append(_Row(first, None, label, widgets=[label]))
-
-    def _add(self, grid: QGridLayout, node: Node) -> None:
-        assert node.editor is not None
-        spec, editor = node.spec, node.editor
-        row = grid.rowCount()
-        error = Label("", "error", wrap=True)
-        error.hide()
-        label = None
-        if editor.wide:
-            grid.addWidget(editor, row, 0, 1, 2)
-        else:
-            text = f"{tr(spec.title)} ({spec.unit})" if spec.unit else tr(spec.title)
-            label = Label(text, "muted", wrap=True)
-            label.setBuddy(editor.inner)
-            label.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
-            align = Qt.AlignmentFlag.AlignVCenter
-            if isinstance(editor, RefsEditor) or spec.shape.sort == "several":
-                align = Qt.AlignmentFlag.AlignTop
-            grid.addWidget(label, row, 0, align)
-            grid.addWidget(editor, row, 1)
-        grid.addWidget(error, row + 1, 0 if editor.wide else 1, 1, 2 if editor.wide else 1)
-        self._dress(node, label)
-        self._rows.append(_Row(node, label, editor, error, [w for w in (label, editor) if w is not None]))
-
-    def _dress(self, node: Node, label: QLabel | None) -> None:
-        assert node.editor is not None
-        spec = node.spec
-        name = f"{tr(spec.title)} ({spec.unit})" if spec.unit else tr(spec.title)
-        head = f"{name}   {spec.symbol}" if spec.symbol else name
-        tip = f"<b>{head}</b><br>{tr(spec.help)}" if spec.help else head
-        for widget in (node.editor.inner, label):
-            if widget is not None:
-                widget.setToolTip(tip)
-                widget.setWhatsThis(tip)
-        for widget in [node.editor.inner, *node.editor.findChildren(QWidget)]:
-            if not widget.accessibleName() and widget.focusPolicy() != Qt.FocusPolicy.NoFocus:
-                widget.setAccessibleName(name)
-                widget.setAccessibleDescription(tr(spec.help))
-            widget.installEventFilter(self)
+            row = Row(grid, node)
+            self._rows.append(row)
+            for widget in [row.editor.inner, *row.editor.inner.findChildren(QWidget)]:
+                widget.installEventFilter(self)
 
     def _add_presets(self, grid: QGridLayout) -> None:
         self._preset = Combo()
-        for name in self._presets:
-            self._preset.addItem(tr(name.replace("_", " ").capitalize()), name)
-        self._preset.addItem(tr("Custom"), _CUSTOM)
-        self._preset.setAccessibleName(tr("Preset"))
-        self._preset.setToolTip(tr("A set of settings that belong together; references stay as they are."))
+        for name in [*self._presets, _CUSTOM]:
+            self._preset.addItem("", name)
         self._preset.activated.connect(self._take_preset)
-        label = Label(tr("Preset"), "muted")
-        label.setBuddy(self._preset)
-        grid.addWidget(label, 0, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._preset_label = Label("", "muted")
+        self._preset_label.setBuddy(self._preset)
+        grid.addWidget(self._preset_label, 0, 0, Qt.AlignmentFlag.AlignVCenter)
         grid.addWidget(self._preset, 0, 1)
 
+    def _say(self) -> None:
+        self._fold.setText(tr("Advanced"))
+        if self._preset is not None:
+            for index, name in enumerate([*self._presets, _CUSTOM]):
+                self._preset.setItemText(index, tr(name.replace("_", " ").capitalize()))
+            self._preset.setAccessibleName(tr("Preset"))
+            self._preset.setToolTip(tr("A set of settings that belong together; references stay as they are."))
+            self._preset_label.setText(tr("Preset"))
+        for row in self._rows:
+            row.say()
+        self._align()
+        self._refresh()
+
     def _align(self) -> None:
-        """Give all labels one width: as much as they need, at most two fifths of a narrow form."""
-        labels = [label for part in (self._front, self._back) for label in part.findChildren(Label) if label.buddy()]
-        most = theme().px(94)
-        widths = [label.fontMetrics().horizontalAdvance(label.text()) + 4 for label in labels]
-        width = min(most, max(widths, default=0))
-        for label in labels:
-            label.setFixedWidth(width)
+        labels = [row.label for row in self._rows if isinstance(row, Row) and row.label is not None]
+        rows.align([*labels, self._preset_label] if self._preset is not None else labels)
 
     # Value -----------------------------------------------------------------------------------------------------------
     def value(self) -> Any:
@@ -312,7 +252,6 @@ class ConfigForm(QWidget):
         if not hasattr(self, "_data"):
             return  # still being built
         after = self._root.data()
-        self._touched.add(path)
         if after != self._data:
             self.undo_stack.push(_Edit(self, path, self._data, after))
             self._data = after
@@ -350,11 +289,7 @@ class ConfigForm(QWidget):
     def _refresh(self) -> None:
         found, loose = self._problems()
         for row in self._rows:
-            editor = row.node.editor
-            if row.error is not None and editor is not None:
-                row.error.setText(found.get(row.node.path, ""))
-                editor.mark(row.node.path in found)
-            row.show(row.node.active())
+            row.show(found)
         self._loose.setText(loose)
         self._loose.setVisible(bool(loose))
         if self._preset is not None:

@@ -71,6 +71,7 @@ class Editor(QWidget):
 
     changed = Signal()
     wide = False  # carries its own label and spans the form
+    worded = False  # its parts have words of their own
 
     def __init__(self, spec: FieldSpec, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -98,6 +99,9 @@ class Editor(QWidget):
         """Why what is typed is no value at all, or ""."""
         return ""
 
+    def say(self) -> None:
+        """Set the texts in the user's language."""
+
     def mark(self, bad: bool) -> None:
         """Show by the border whether the value is wrong."""
         restyle(self.inner, "invalid", bad)
@@ -110,9 +114,12 @@ class BoolEditor(Editor):
 
     def __init__(self, spec: FieldSpec, parent: QWidget | None = None) -> None:
         super().__init__(spec, parent)
-        self.box = QCheckBox(tr(spec.title))
+        self.box = QCheckBox()
         self.box.toggled.connect(self.changed)
         self.hold(self.box)
+
+    def say(self) -> None:
+        self.box.setText(tr(self.spec.title))
 
     def value(self) -> bool:
         return self.box.isChecked()
@@ -129,10 +136,11 @@ class NumberEditor(Editor):
         super().__init__(spec, parent)
         shape = spec.shape
         self.box = NumberBox(shape.limits, whole=shape.whole, log=spec.log, optional=shape.optional)
-        if shape.optional:
-            self.box.lineEdit().setPlaceholderText(tr("none"))
         self.box.changed.connect(self.changed)
         self.hold(self.box)
+
+    def say(self) -> None:
+        self.box.lineEdit().setPlaceholderText(tr("none") if self.spec.shape.optional else "")
 
     def value(self) -> float | int | None:
         return self.box.value()
@@ -153,12 +161,16 @@ class ChoiceEditor(Editor):
     def __init__(self, spec: FieldSpec, parent: QWidget | None = None) -> None:
         super().__init__(spec, parent)
         self.box = Combo()
-        if spec.shape.optional:
-            self.box.addItem(tr("none"), None)
-        for choice in spec.shape.choices:
-            self.box.addItem(tr(spec.labels.get(str(choice), str(choice).replace("_", " "))), choice)
+        self._choices = [None, *spec.shape.choices] if spec.shape.optional else list(spec.shape.choices)
+        for choice in self._choices:
+            self.box.addItem("", choice)
         self.box.currentIndexChanged.connect(self.changed)
         self.hold(self.box)
+
+    def say(self) -> None:
+        for index, choice in enumerate(self._choices):
+            text = "none" if choice is None else self.spec.labels.get(str(choice), str(choice).replace("_", " "))
+            self.box.setItemText(index, tr(text))
 
     def value(self) -> Any:
         return self.box.currentData()
@@ -172,19 +184,25 @@ class ChoiceEditor(Editor):
 class SeveralEditor(Editor):
     """Any number of a few words, each with a tick."""
 
+    worded = True
+
     def __init__(self, spec: FieldSpec, parent: QWidget | None = None) -> None:
         super().__init__(spec, parent)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
         self.boxes: list[QCheckBox] = []
-        for choice in spec.shape.choices:
-            box = QCheckBox(tr(spec.labels.get(str(choice), str(choice).replace("_", " "))))
+        for _ in spec.shape.choices:
+            box = QCheckBox()
             box.toggled.connect(self.changed)
             column.addWidget(box)
             self.boxes.append(box)
         self.inner = self.boxes[0]
         self.setFocusProxy(self.boxes[0])
+
+    def say(self) -> None:
+        for choice, box in zip(self.spec.shape.choices, self.boxes, strict=True):
+            box.setText(tr(self.spec.labels.get(str(choice), str(choice).replace("_", " "))))
 
     def value(self) -> Any:
         return [c for c, box in zip(self.spec.shape.choices, self.boxes, strict=True) if box.isChecked()]
@@ -203,9 +221,10 @@ class TextEditor(Editor):
         self.line = QLineEdit()
         self.line.setMinimumWidth(60)
         self.line.textChanged.connect(self.changed)
-        if spec.shape.optional:
-            self.line.setPlaceholderText(tr("none"))
         self.hold(self.line, *self.beside())
+
+    def say(self) -> None:
+        self.line.setPlaceholderText(tr("none") if self.spec.shape.optional else "")
 
     def beside(self) -> list[QWidget]:
         """What stands behind the line."""
@@ -239,7 +258,13 @@ class PathEditor(TextEditor):
     def beside(self) -> list[QWidget]:
         self.setAcceptDrops(True)
         self.line.setAcceptDrops(False)
-        return [tool("folder", tr("Choose a file for {title}", title=tr(self.spec.title)), self._ask)]
+        self._button = tool("folder", "", self._ask)
+        return [self._button]
+
+    def say(self) -> None:
+        super().say()
+        text = tr("Choose a file for {title}", title=tr(self.spec.title))
+        self._button.say(text)
 
     def read(self, text: str) -> Any:
         return Path(text).expanduser() if text.strip() else None
@@ -331,6 +356,9 @@ class RefEditor(Editor):
         self.hold(self.box)
         self.refresh()
 
+    def say(self) -> None:
+        self.refresh()
+
     def refresh(self) -> None:
         """Ask again what there is; the choice stays."""
         with QSignalBlocker(self.box):
@@ -366,6 +394,8 @@ class RefEditor(Editor):
 
 class RefsEditor(Editor):
     """Any number of artifacts of runs, each with a tick."""
+
+    worded = True
 
     def __init__(self, spec: FieldSpec, provider: Provider, parent: QWidget | None = None) -> None:
         super().__init__(spec, parent)

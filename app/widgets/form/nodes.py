@@ -157,9 +157,12 @@ class _Tick(Editor):
 
     def __init__(self, spec: FieldSpec) -> None:
         super().__init__(spec)
-        self.box = QCheckBox(tr(spec.title))
+        self.box = QCheckBox()
         self.box.toggled.connect(self.changed)
         self.hold(self.box)
+
+    def say(self) -> None:
+        self.box.setText(tr(self.spec.title))
 
     def value(self) -> bool:
         return self.box.isChecked()

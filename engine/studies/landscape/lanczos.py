@@ -41,9 +41,10 @@ class Krylov:
         self.steps = 0
         self.beta = 0.0
         self.first_product: Tensor | None = None
-        start = self._project(self._project(start))
-        self.norm = float(start.norm()) if self.dimension else 0.0
-        self.next: Tensor | None = start / self.norm if self.norm > 0 else None
+        rest = self._project(self._project(start))
+        self.norm = float(rest.norm())
+        lost = self.dimension == 0 or self.norm <= 64 * torch.finfo(start.dtype).eps * float(start.norm())
+        self.next: Tensor | None = None if lost else self._project(rest / self.norm)
 
     @property
     def basis(self) -> Tensor:
@@ -162,7 +163,8 @@ def eigenpairs(
     capacity = min(max(basis, 2 * (largest + smallest) + 8), operator.size)
     limit = operator.products + max_products
     for run in range(operator.size):
-        start = rademacher(operator.size, seed, "lanczos", run, like=operator.point)
+        draw = seeding.generator(seed, "lanczos", run).standard_normal(operator.size)
+        start = torch.as_tensor(draw).to(operator.point)
         krylov = Krylov(operator, start, capacity, search.vectors)
         while not search.settled(krylov) and operator.products < limit:
             if krylov.exhausted:
@@ -243,9 +245,10 @@ class _Search:
         """What a new value must exceed to be among the largest, or undercut to be among the smallest."""
         ordered = np.sort(self.values)
         top, bottom = (-np.inf if self.largest else np.inf), (np.inf if self.smallest else -np.inf)
-        if 0 < self.largest <= len(ordered):
+        enough = len(ordered) >= self.largest + self.smallest
+        if enough and self.largest:
             top = float(ordered[-self.largest])
-        if 0 < self.smallest <= len(ordered):
+        if enough and self.smallest:
             bottom = float(ordered[self.smallest - 1])
         return top, bottom
 

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from engine.studies.landscape import curve as curve_module
 from engine.studies.landscape.barrier import classification_score, curve_plane, evaluate_curve, mode_connectivity
 from engine.studies.landscape.curve import (
     Curve,
@@ -113,6 +114,23 @@ def test_too_few_steps_are_said_to_be_too_few():
     result = last(train_curve(bowl, ENDS[0], Curve.between(*ENDS), DATA, settings))
     assert result.converged is False and result.step >= 10
     assert result.means[-1] < result.means[-2]
+
+
+def test_progress_is_measured_on_eleven_points_and_a_bounded_number_of_examples(monkeypatch):
+    monkeypatch.setattr(curve_module, "MEASURED", 30)
+    monkeypatch.setattr(curve_module, "EVALUATION_BATCH", 20)
+    seen = []
+
+    def watch(params, batch):
+        if not params["w"].requires_grad:
+            seen.append(len(batch[0]))
+        return bowl(params, batch)
+
+    settings = CurveSettings(steps=1, max_steps=1, batch_size=8)
+    result = last(train_curve(watch, ENDS[0], Curve.between(*ENDS), DATA, settings))
+    assert seen == [20, 10] * 22
+    line = [float(bowl({"w": Curve.between(*ENDS).at(t)}, None)) for t in np.linspace(0, 1, 11)]
+    assert result.means[0] == pytest.approx(np.mean(line)) and result.maxima[0] == pytest.approx(max(line))
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])

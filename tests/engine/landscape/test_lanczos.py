@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.studies.landscape.lanczos import Krylov, eigenpairs, rademacher
 from engine.studies.landscape.products import HessianOperator
@@ -128,6 +130,30 @@ def test_more_pairs_than_there_are():
 def test_equal_seeds_give_equal_results():
     one, other = (last(eigenpairs(operator_with(np.linspace(0, 1, 50)), 2, seed=4)) for _ in range(2))
     assert np.array_equal(one.values, other.values) and torch.equal(one.vectors, other.vectors)
+
+
+@given(
+    st.lists(st.tuples(st.integers(-8, 8), st.integers(1, 4)), min_size=1, max_size=6, unique_by=lambda pair: pair[0]),
+    st.integers(1, 5),
+    st.integers(0, 5),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_small_spectrum_with_copies(pairs, largest, smallest):
+    values = np.sort([float(value) for value, count in pairs for _ in range(count)])[::-1]
+    found = last(eigenpairs(operator_with(values.copy()), largest, smallest))
+    high = min(largest, len(values))
+    low = min(smallest, len(values) - high)
+    assert found.complete
+    assert np.allclose(found.values, [*values[:high], *values[len(values) - low :]], atol=1e-6)
+
+
+def test_eigenvectors_agree_with_dense_ones():
+    matrix = with_spectrum(torch.tensor([9.0, 5.0, 4.0, 1.0, 0.5, -2.0]))
+    loss, params, batches = quadratic(matrix)
+    found = last(eigenpairs(HessianOperator(loss, params, batches), 2, 1))
+    _, exact = torch.linalg.eigh(matrix)
+    for vector, column in zip(found.vectors, (5, 4, 0), strict=True):
+        assert abs(float(vector @ exact[:, column])) == pytest.approx(1, abs=1e-9)
 
 
 def test_signs_are_seeded_and_balanced():

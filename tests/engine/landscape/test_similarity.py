@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from engine.studies.landscape.distances import function_distances, off_diagonal_mean, weight_distances
@@ -66,6 +68,32 @@ def test_invariant_to_rotation_scale_and_shift_but_not_to_shear(flag):
     assert np.allclose(cka([7.5 * x @ q + 2], [y], debiased=flag).values, base, atol=1e-12)
     sheared = x @ torch.diag(torch.tensor([30.0, 1, 1, 1, 1, 1]).double())
     assert abs(cka([sheared], [y], debiased=flag).values - base) > 0.01
+
+
+@given(st.integers(4, 30), st.integers(1, 40), st.integers(1, 40), st.integers(0, 1000), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_any_shapes_agree_with_the_definition_and_are_symmetric(n, one, other, seed, flag):
+    x, y = draw(n, one, seed=seed), draw(n, other, seed=seed + 1) + 5
+    with np.errstate(invalid="ignore"):
+        expected = (debiased if flag else biased)(x, y)
+    found = cka([x], [y], debiased=flag)
+    if not (found.reasons_first or found.reasons_second):
+        assert found.values[0, 0] == pytest.approx(expected, abs=1e-6, rel=1e-4)
+        assert cka([y], [x], debiased=flag).values[0, 0] == pytest.approx(found.values[0, 0], rel=1e-6)
+    else:
+        assert flag and np.isnan(found.values).all()
+
+
+def test_single_precision_is_enough():
+    x, y = draw(200, 700), draw(200, 700, seed=1)
+    for flag in (False, True):
+        double, single = (cka([a], [b], debiased=flag).values[0, 0] for a, b in ((x, y), (x.float(), y.float())))
+        assert single == pytest.approx(double, abs=1e-5)
+
+
+def test_low_precision_features_are_accepted():
+    x = draw(50, 8).to(torch.bfloat16)
+    assert cka([x], [x.float()]).values[0, 0] == pytest.approx(1, abs=1e-5)
 
 
 def test_identical_is_one_and_values_lie_between():

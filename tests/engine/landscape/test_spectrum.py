@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.studies.landscape.products import GaussNewtonOperator, HessianOperator
 from engine.studies.landscape.spectrum import (
@@ -146,6 +148,42 @@ def test_zero_curvature():
     assert found.trace()[0] == 0 and found.negative_mass()[0] == 0
     grid, sigma = density_grid(found)
     assert np.isfinite(found.density(grid, sigma)[0]).all()
+
+
+@given(st.integers(0, 1000), st.integers(3, 30))
+@settings(max_examples=20, deadline=None)
+def test_any_spectrum_has_the_right_trace_and_mass(seed, size):
+    values = np.random.default_rng(seed).normal(size=size) ** 3
+    found = measured(operator_with(values.copy()), lead_steps=(size, size))
+    assert found.trace()[0] == pytest.approx(values.sum(), abs=1e-8)
+    assert found.negative_mass()[0] == pytest.approx(-values[values < 0].sum() / np.abs(values).sum(), abs=1e-8)
+
+
+def test_probes_side_by_side_are_those_one_by_one():
+    operator = operator_with(BULK)
+    lead = last(leading_run(operator))
+    together = probe(operator, lead, range(4), steps=6)
+    alone = [probe(operator, lead, [index], steps=6)[0] for index in range(4)]
+    for one, other in zip(together, alone, strict=True):
+        assert one.index == other.index and one.trace == pytest.approx(other.trace)
+        assert np.allclose(one.nodes, other.nodes) and np.allclose(one.weights, other.weights)
+        assert one.weights.sum() == pytest.approx(1)
+
+
+def test_the_lead_finds_what_was_asked_for_before_it_ends():
+    found = last(leading_run(operator_with(BULK), largest=4, smallest=1, least=1))
+    assert np.allclose(found.values[:4], [9, 7, 5, 4], atol=1e-6)
+    assert found.known[:4].all() and found.known[-1]
+    assert found.residuals[-1] <= 1e-4 * 9
+    assert found.vectors.shape == (int(found.known.sum()), 400)
+
+
+def test_a_lead_that_is_cut_short_says_what_it_does_not_know():
+    found = last(leading_run(operator_with(np.linspace(0, 1, 300)), least=5, most=5))
+    assert found.products == 5 and not found.known.any()
+    exact = np.linspace(0, 1, 300)
+    for value, bound in zip(found.values, found.residuals, strict=True):
+        assert np.abs(exact - value).min() <= bound + 1e-12
 
 
 def test_broadened_lines_keep_their_weight():

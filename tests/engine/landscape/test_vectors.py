@@ -9,6 +9,8 @@ from engine.studies.landscape.vectors import (
     require_examples,
     require_finite,
     split_batches,
+    wide,
+    widest,
 )
 from tests.engine.landscape.functional import Functional, clouds, mlp
 
@@ -51,6 +53,12 @@ def test_no_examples_is_an_error():
 def test_nan_is_named_and_counted():
     with pytest.raises(NotFinite, match=r"b is not finite.*1 of its 2"):
         require_finite({"a": torch.ones(2), "b": torch.tensor([1.0, float("nan")]), "c": torch.tensor([1])})
+
+
+def test_the_widest_type_of_each_device():
+    assert widest(torch.device("cpu")) == torch.float64
+    assert widest(torch.device("mps")) == torch.float32  # Apple's graphics has no double precision
+    assert wide(torch.ones(2)).dtype == torch.float64
 
 
 def test_mean_loss_weighs_batches_by_examples():

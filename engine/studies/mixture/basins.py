@@ -11,8 +11,8 @@ from engine.seeding import generator
 from engine.studies.mixture.agreement import (
     adjusted_rand_index,
     classical_scaling,
-    match,
     confusion,
+    match,
     variation_of_information,
 )
 from engine.studies.mixture.fit import Fit

@@ -1,6 +1,7 @@
-"""Spectral-BootEM and BootSpectral, after Welsh & Shreeves (2024, "A non-parametric bootstrap for spectral clustering").
+"""Spectral-BootEM and BootSpectral, after Welsh & Shreeves (2024).
 
-Only the published abstract and names were at hand, so the steps are this project's reading of them: Spectral-BootEM
+Their paper is "A non-parametric bootstrap for spectral clustering" (arXiv:2209.05812). The steps here are
+this project's reading of its abstract and of the algorithms' names, not a reproduction: Spectral-BootEM
 projects once and then resamples rows in every EM iteration; BootSpectral resamples first and decomposes every
 resample. Memberships are averaged over the iterations whose parameters were estimated without the row.
 """

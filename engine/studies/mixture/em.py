@@ -129,7 +129,8 @@ def _record(out: Outcome, chains: NDArray[np.intp], params: Parameters, likeliho
             step: int, still: NDArray[np.bool_]) -> None:
     if len(chains) == out.params.chains:
         out.params = params
-        out.log_likelihood[:], out.objective[:], out.iterations[:], out.converged[:] = likelihood, objective, step, still
+        out.log_likelihood[:], out.objective[:] = likelihood, objective
+        out.iterations[:], out.converged[:] = step, still
         return
     if out.params.orientation is None and params.orientation is not None:
         out.params = replace(out.params, orientation=np.tile(np.eye(params.dimension), (out.params.chains, 1, 1)))

@@ -32,7 +32,6 @@ from engine.studies.mixture.starts import MIXED, StartKind, Starts, kind_of
 from engine.studies.mixture.sweep import MemoryRows
 from engine.studies.mixture.variants import annealed_em, classification_em, stochastic_em
 
-
 Method = Literal["em", "cem", "sem", "annealing"]
 
 
@@ -41,8 +40,10 @@ class Options:
     """How a fit is done; the defaults are those shown to people.
 
     Attributes:
-        starts: restarts. racing: rules of the race, None runs every start out. tolerance: nats per row.
-        method: EM, or its relatives in ``variants`` (then every start runs out). max_iterations: per start. prior: "auto" uses the pooled prior where rows per parameter < 5.
+        starts: restarts. racing: rules of the race, None runs every start out.
+        method: EM, or its relatives in ``variants``, for which every start runs out.
+        tolerance: nats per row. max_iterations: per start.
+        prior: "auto" uses the pooled prior where rows per parameter < 5.
         escapes: search on from the best solutions by resampling; "auto" does so where rows per parameter < 5.
         scaling: "zscore" divides columns by their standard deviation before families and start kinds see them.
         ridge: added to variances after scaling (scikit-learn's reg_covar); None leaves only the floor.
@@ -111,8 +112,9 @@ class Fit:
         best: its position among the chains. family, components: what was asked for.
         degrees: free parameters of the components that remain. n: rows. prior: whether a prior was used.
         starts: (R,) start numbers, -1 for solutions found by resampling. kinds: (R,) names.
-        log_likelihoods, objectives: (R,) in the user's units; objectives include the log prior. iterations, reseeds: (R,). converged, finished, spurious: (R,) bool; unfinished
-            starts left the race. agreed: whether the race ended because the first wave agreed.
+        log_likelihoods, objectives: (R,) in the user's units; objectives include the log prior.
+        iterations, reseeds: (R,). converged, finished, spurious: (R,) bool; unfinished starts left the race.
+        agreed: whether the race ended because the first wave agreed.
         params, frame: all solutions in fit coordinates and the way back; see ``solution``.
     """
 
@@ -157,7 +159,12 @@ def fit(x: Array, components: int, family: Family = "VVV", options: Options = DE
         TooFewRowsError: fewer rows than this family can carry. TooManyColumnsError: more than 1500.
         InfiniteValueError: a value is infinite. HugeValueError, BadWeightsError, BadStartError.
     """
-    task = prepare(x, components, family, options, weights)
+    return fit_task(prepare(x, components, family, options, weights), options, observe=observe)
+
+
+def fit_task(task: Task, options: Options = DEFAULTS, *, observe: Observe | None = None) -> Fit:
+    """As ``fit``, for a table already prepared with the same options, whose frame an observer may need."""
+    components, family, weights = task.components, task.family, task.weights
     makes = starts_of(task, options)
     numbers = list(range(1 if components == 1 else options.starts))
     if not numbers:
@@ -177,7 +184,7 @@ def fit(x: Array, components: int, family: Family = "VVV", options: Options = DE
         found = raced.outcome.take(np.flatnonzero(raced.finished))
         better, _ = escape(task.rows, found, family, task.guard, options.control(), options.seed, rules,
                            weights=weights, observe=observe)
-        raced = _extended(raced, join([raced.outcome, better]))
+        raced = extended(raced, join([raced.outcome, better]))
         kinds += ["escape"] * len(better.objective)
     return conclude(task, raced, kinds)
 
@@ -209,7 +216,8 @@ def escape_rules(task: Task, options: Options) -> EscapeRules | None:
     return EscapeRules() if task.thin and task.family not in SHARED else None
 
 
-def _extended(raced: Raced, outcome: Outcome) -> Raced:
+def extended(raced: Raced, outcome: Outcome) -> Raced:
+    """A race whose outcome has more solutions at the end, which are not starts."""
     more = len(outcome.objective) - len(raced.starts)
     return Raced(outcome, np.append(raced.starts, np.full(more, -1)), np.append(raced.finished, np.ones(more, bool)),
                  raced.agreed)

@@ -34,7 +34,7 @@ def spurious(params: Parameters, family: Family, guard: Guard, total: float) -> 
     """
     few = params.weights * total < params.dimension + 1
     low = smallest_ratios(params, guard) <= AT_FLOOR
-    return (params.active & few & low).any(axis=1)
+    return np.atleast_1d((params.active & few & low).any(axis=1))
 
 
 @dataclass(frozen=True)

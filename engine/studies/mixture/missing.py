@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.studies.mixture.kernels import FeatureKernel, Kernel
 from engine.studies.mixture.parameters import Array, Parameters
 from engine.studies.mixture.regularise import inverses
-from engine.studies.mixture.sweep import Block, Moments, Respond, Visit, block_height, soft
+from engine.studies.mixture.sweep import Block, Moments, Respond, Visit, block_height
 
 
 def patterns(x: Array) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.intp]]]:
@@ -74,7 +74,7 @@ class IncompleteRows:
 def _group(mask: NDArray[np.bool_], rows: NDArray[np.intp], x: Array, params: Parameters, covariances: Array,
            weights: Array | None, respond: Respond, visit: Visit | None) -> Moments:
     """Expected sums over the rows of one pattern; x (m, known)."""
-    r, g, d = params.means.shape
+    r, g, _ = params.means.shape
     seen = covariances[..., mask, :][..., mask]
     precisions, logs = inverses(np.ascontiguousarray(seen))
     marginal = Parameters(params.weights, params.means[..., mask], seen, precisions, logs, params.active)

@@ -24,7 +24,9 @@ class Prior(Protocol):
             rewards components with hardly any rows.
     """
 
-    ranks_by_likelihood: bool
+    @property
+    def ranks_by_likelihood(self) -> bool:
+        """See above."""
 
     def feed(self, family: Family, n: Array, first: Array, means: Array, w: Array, active: NDArray[np.bool_],
              previous: Parameters | None) -> Fed:

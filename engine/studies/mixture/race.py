@@ -97,7 +97,8 @@ def run_all(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: 
 
 
 def race(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: Guard, control: Control,
-         rules: RaceRules = RULES, *, kind: Kind | None = None, weights: Array | None = None, observe: Observe | None = None) -> Raced:
+         rules: RaceRules = RULES, *, kind: Kind | None = None, weights: Array | None = None,
+         observe: Observe | None = None) -> Raced:
     """Short runs of all starts, the best distinct ones run out.
 
     Args:
@@ -105,24 +106,55 @@ def race(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: Gua
             never thinned out against each other. observe: sees every pass, with start numbers as chains.
     """
     total = float(rows.n) if weights is None else float(weights.sum())
-    brief = replace(control, max_iterations=rules.short, dtype=_fast(rows, control))
-    trace = Trace(observe)
-    waves = [starts[: rules.first], starts[rules.first :]]
     done: list[Outcome] = []
-    agreed = False
-    for wave in waves:
-        if not wave or agreed:
-            continue
-        done.append(_short(rows, begin(wave), family, guard, brief, rules, [kind(s) for s in wave] if kind else None,
-                           weights, _renumber(trace, np.array(wave))))
-        best = np.sort(done[0].score(guard))[::-1]
-        agreed = len(best) >= rules.first and best[0] - best[rules.agree - 1] <= rules.agreement * total
-    joined = join(done)
-    numbers = np.array(starts[: len(joined.objective)])
-    # A prior that ranks by likelihood is ranked by what is known; else by where the climb seems to end.
-    score = joined.score(guard)
-    if score is joined.objective:
-        score = np.where(joined.converged, score, trace.limits(numbers, score))
+    scores: list[Array] = []
+    ended = False
+    for wave in (starts[: rules.first], starts[rules.first :]):
+        if wave and not ended:
+            out, score = short_wave(rows, begin, wave, family, guard, control, rules, kind=kind, weights=weights,
+                                    observe=observe)
+            done.append(out)
+            scores.append(score)
+            ended = agree(done[0], guard, rules, total)
+    return run_out(rows, join(done), np.concatenate(scores), np.array(starts), ended, family, guard, control, rules,
+                   weights=weights, observe=observe)
+
+
+def short_wave(rows: Rows, begin: Begin, wave: list[int], family: Family, guard: Guard, control: Control,
+               rules: RaceRules = RULES, *, kind: Kind | None = None, weights: Array | None = None,
+               observe: Observe | None = None) -> tuple[Outcome, Array]:
+    """Short runs of some starts, and where each climb seems to end, (R,), by which starts are ranked."""
+    brief = replace(control, max_iterations=rules.short, dtype=_fast(rows, control))
+    trace, numbers = Trace(observe), np.array(wave)
+    out = _short(rows, begin(wave), family, guard, brief, rules, [kind(s) for s in wave] if kind else None, weights,
+                 _renumber(trace, numbers))
+    score = out.score(guard)
+    if score is out.objective:
+        # A prior that ranks by likelihood is ranked by what is known; else by where the climb seems to end.
+        score = np.where(out.converged, score, trace.limits(numbers, score))
+    return out, score
+
+
+def agree(first: Outcome, guard: Guard, rules: RaceRules, total: float) -> bool:
+    """Whether enough of the first wave agree, so that no further start is needed.
+
+    Args:
+        total: sum of row weights.
+    """
+    best = np.sort(first.score(guard))[::-1]
+    return len(best) >= rules.first and bool(best[0] - best[rules.agree - 1] <= rules.agreement * total)
+
+
+def run_out(rows: Rows, joined: Outcome, score: Array, starts: NDArray[np.intp], agreed: bool, family: Family,
+            guard: Guard, control: Control, rules: RaceRules = RULES, *, weights: Array | None = None,
+            observe: Observe | None = None) -> Raced:
+    """Run the best distinct starts to convergence.
+
+    Args:
+        joined, score: of all short runs. starts: the numbers asked for, of which the first have been begun.
+    """
+    total = float(rows.n) if weights is None else float(weights.sum())
+    numbers = starts[: len(joined.objective)]
     most = rules.finalists if rows.dimension < rules.wide else (rules.finalists + 1) // 2
     picked = distinct(score, 1 if agreed else most, rules.agreement * total)
     final = polished(rows, joined.params.take(picked), family, guard, control, weights,

@@ -132,7 +132,8 @@ class Selection:
         thin = self.rows.n < THIN * degrees_of_freedom(family, g, self.rows.dimension)
         kind = ("pooled" if thin else "off") if self.options.prior == "auto" else self.options.prior
         scaled = mean_and_covariance(self.rows.x)
-        inner = Frame(np.zeros(self.rows.dimension), *[np.eye(self.rows.dimension)] * 2, 0.0)
+        unit = np.eye(self.rows.dimension)
+        inner = Frame(np.zeros(self.rows.dimension), unit, unit, 0.0)
         resolution = self.options.resolution
         if resolution is not None:
             resolution = resolution * np.diagonal(self.frame.forward)

@@ -210,9 +210,10 @@ def fit_stream(source: Source, components: int, family: Family = "VVV", options:
     rng = generator(options.seed, "stream sample")
     picked = np.arange(found.n) if found.n <= sample else np.sort(rng.choice(found.n, sample, replace=False))
     rough = fit(take_rows(source, picked), components, family, options)
-    best = distinct(np.where(rough.finished & ~rough.spurious, rough.objectives, -np.inf), finalists, 1e-4 * len(picked))
     if found.n <= sample:
         return rough
+    score = np.where(rough.finished & ~rough.spurious, rough.objectives, -np.inf)
+    best = distinct(score, finalists, 1e-4 * len(picked))
     frame = _frame(found, family, options)
     thin = found.n < THIN * degrees_of_freedom(family, components, len(source.names))
     prior = ("pooled" if thin else "off") if options.prior == "auto" else options.prior

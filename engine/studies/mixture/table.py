@@ -146,7 +146,7 @@ def _refuse(x: Array, names: Sequence[str]) -> None:
         column = int(np.argmax(infinite.any(axis=0)))
         raise InfiniteColumnError(column=names[column], count=int(infinite[:, column].sum()),
                                   row=int(np.argmax(infinite[:, column])) + 1)
-    largest = np.nanmax(np.abs(x), axis=0, initial=0.0, where=~np.isnan(x))
+    largest: Array = np.nanmax(np.abs(x), axis=0, initial=0.0, where=~np.isnan(x))
     if x.size and largest.max() > HUGE:
         column = int(np.argmax(largest))
         raise HugeColumnError(column=names[column], value=f"{largest[column]:.1e}")
@@ -170,7 +170,7 @@ def _informative(x: Array, names: list[str], notes: list[Note]) -> tuple[Array, 
     keep = []
     seen: dict[bytes, int] = {}
     x = np.asfortranarray(x)
-    gaps = np.isnan(x).any(axis=0)
+    gaps = np.atleast_1d(np.isnan(x).any(axis=0))
     for index, name in enumerate(names):
         column = x[:, index]
         known = column[~np.isnan(column)] if gaps[index] else column

@@ -81,8 +81,8 @@ def test_complete_rows_give_the_usual_sums(overlapping: tuple) -> None:
 def test_marginal_likelihood_never_falls(family: str, overlapping: tuple) -> None:
     x = with_gaps(overlapping[0][:200], 0.2)
     task = prepare(x, 2, family, PLAIN)
-    start = to_frame(task.frame, Mixture(np.full(2, 0.5), overlapping[0][:2], np.tile(np.eye(3) * 3, (2, 1, 1)), family),
-                     family in DIAGONAL, task.guard)
+    begin = Mixture(np.full(2, 0.5), overlapping[0][:2], np.tile(np.eye(3) * 3, (2, 1, 1)), family)
+    start = to_frame(task.frame, begin, family in DIAGONAL, task.guard)
     trace: list[float] = []
     out = expectation_maximisation(task.rows, start, family, task.guard, Control(0.0, 40, reseed=False),
                                    observe=lambda seen: trace.append(float(seen.objective[0])))

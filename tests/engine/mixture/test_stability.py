@@ -32,7 +32,7 @@ def resampled(x: np.ndarray, g: int, options: Options) -> tuple:
 
 def test_clear_clusters_are_stable_and_cut_ones_are_not(clear: tuple) -> None:
     x, _, options = clear
-    found, bagged = resampled(x, 3, options)
+    _, bagged = resampled(x, 3, options)
     good = stability(bagged)
     assert good.verdicts == ("stable",) * 3
     assert good.jaccard.min() > 0.95 and good.dissolved.max() == 0

@@ -68,7 +68,8 @@ def minimal_xlsx() -> bytes:
     import zipfile
 
     sheet = ('<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
-             '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c><c r="B1" t="inlineStr"><is><t>b</t></is></c></row>'
+             '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c>'
+             '<c r="B1" t="inlineStr"><is><t>b</t></is></c></row>'
              '<row r="2"><c r="A2"><v>1</v></c><c r="B2"><v>2.5</v></c></row>'
              '<row r="3"><c r="A3"><v>2</v></c><c r="B3"><v>3.5</v></c></row></sheetData></worksheet>')
     relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"

@@ -17,7 +17,7 @@ from engine import device_probe
 from engine.durable import write_atomic
 from engine.runs.processes import boot_id
 
-TIMEOUT = 60.0
+TIMEOUT = 120.0
 
 
 class Device(BaseModel):
@@ -46,7 +46,7 @@ _SCRIPT = Path(device_probe.__file__)
 def discover(interpreter: str | None = None, *, timeout: float = TIMEOUT, cache: Path | None = None) -> list[Device]:
     """All devices, the processor last; asks a child process once for each boot and interpreter.
 
-    Where the interpreter has no torch, the processor is all there is, and is not usable.
+    Where the interpreter has no torch, or a broken one, the processor is all there is, and is not usable.
 
     Args:
         interpreter: path of the Python that will compute, None for this one.
@@ -57,9 +57,8 @@ def discover(interpreter: str | None = None, *, timeout: float = TIMEOUT, cache:
     if known is not None:
         return known
     found = _probe(interpreter or sys.executable, timeout)
-    if any(device.name == CPU.name for device in found):
-        return found  # torch is missing; it may be there the next time
-    found.append(CPU)
+    if not found[-1].usable:
+        return found  # torch may be there, or answer, the next time
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(file, _LIST.dump_json(found), sync=False)
@@ -71,7 +70,7 @@ def discover(interpreter: str | None = None, *, timeout: float = TIMEOUT, cache:
 def accelerators(interpreter: str | None = None, cache: Path | None = None) -> list[str]:
     """Names of the usable accelerators; quick, except at the first call after a boot where there may be some."""
     found = discover(interpreter, cache=cache) if any(map(_exists, _TRACES)) else []
-    return [device.name for device in found if device.usable and device != CPU]
+    return [device.name for device in found if device.usable and device.name != CPU.name]
 
 
 # Files that are there when a driver is: NVIDIA, AMD, WSL, Windows; Apple's own processors have theirs built in.
@@ -93,22 +92,35 @@ def _probe(interpreter: str, timeout: float) -> list[Device]:
         arguments = [interpreter, "--worker", "--devices"]
     else:
         arguments = [interpreter, "-P", str(_SCRIPT)]
-    broken = Device(name="accelerator", title="Accelerator", usable=False)
+    output, trouble = b"", ""
     try:
         done = subprocess.run(arguments, capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False)
-    except subprocess.TimeoutExpired:
-        return [broken.model_copy(update={"reason": f"its driver did not answer within {timeout:.0f} s"})]
+        output = done.stdout
+        if done.returncode != 0:
+            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            trouble = said[-1] if said else "the test of devices crashed"
+    except subprocess.TimeoutExpired as error:
+        output, trouble = error.stdout or b"", f"it did not answer within {timeout:.0f} s"
     except OSError as error:
-        return [broken.model_copy(update={"reason": f"{interpreter} cannot be run ({error.strerror})"})]
-    found = []
-    for line in done.stdout.splitlines():
+        trouble = f"{interpreter} cannot be run ({error.strerror})"
+    found = _parse(output)
+    # The processor is proven first: trouble after that is of an accelerator.
+    cpu = found.pop(CPU.name, None)
+    if cpu is None:
+        return [CPU.model_copy(update={"usable": False, "reason": trouble or "the test of devices said nothing"})]
+    if trouble:
+        found[""] = Device(name="accelerator", title="Accelerator", usable=False, reason=trouble)
+    return [*found.values(), cpu]
+
+
+def _parse(output: bytes) -> dict[str, Device]:
+    found = {}
+    for line in output.splitlines():
         try:
-            found.append(Device.model_validate(json.loads(line)))
+            device = Device.model_validate(json.loads(line))
         except (ValueError, ValidationError):
             continue
-    if done.returncode != 0:
-        reason = (done.stderr.decode("utf-8", "replace").strip().splitlines() or ["the test of devices crashed"])[-1]
-        found.append(broken.model_copy(update={"reason": reason}))
+        found[device.name] = device
     return found
 
 

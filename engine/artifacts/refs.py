@@ -35,12 +35,25 @@ class ArtifactRef(BaseModel):
 
 @dataclass(frozen=True)
 class OfKind:
-    """Narrows a config field to references of one kind: ``ModelRef = Annotated[ArtifactRef, OfKind("model")]``."""
+    """Narrows a config field to references of one kind: ``ModelRef = Annotated[ArtifactRef, OfKind("model")]``.
+
+    Such a field also takes what ``str(ref)`` gives: "RUN/NAME", or "RUN/NAME.0003" for one version.
+    """
 
     kind: str
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
+        checked = core_schema.no_info_after_validator_function(self._check, handler(source))
+        return core_schema.no_info_before_validator_function(self._read, checked)
+
+    def _read(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        run, slash, rest = value.partition("/")
+        name, dot, version = rest.partition(".")
+        if not (run and slash and name) or (dot and not version.isdecimal()):
+            raise ValueError("a reference is written RUN/NAME or RUN/NAME.VERSION")
+        return {"run": run, "name": name, "kind": self.kind, "version": int(version) if dot else None}
 
     def _check(self, ref: ArtifactRef) -> ArtifactRef:
         if ref.kind != self.kind:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from engine.cli import consent
 from engine.cli.follow import Screen, wait
 from engine.cli.settings import build
 from engine.runs.library import Runs
@@ -23,6 +24,8 @@ FINISHED, FAILED, INTERRUPTED = 0, 1, 130
 def run(arguments: Namespace) -> int:
     """Create the runs of a task or pipeline, start them and wait."""
     config = build(arguments.task, arguments.preset, arguments.config, arguments.settings)
+    typed = {setting.partition("=")[0].strip() for setting in arguments.settings}
+    config = consent.settle(config, typed, Screen().line)
     runs = Runs(arguments.runs_dir)
     options = {"name": arguments.name, "device": arguments.device}
     if isinstance(config, PipelineConfig):
@@ -137,6 +140,12 @@ def show(arguments: Namespace) -> int:
 def export(arguments: Namespace) -> int:
     """Write a run as a zip file."""
     Runs(arguments.runs_dir).export(arguments.run, arguments.file)
+    return FINISHED
+
+
+def import_(arguments: Namespace) -> int:
+    """Copy a run from a zip file or a folder into the runs folder."""
+    print(Runs(arguments.runs_dir).import_(arguments.source))
     return FINISHED
 
 

@@ -48,18 +48,64 @@ def build(name: str, preset: str | None, config: Path | None, settings: Iterable
     cls = catalogue.pipelines().get(name) or catalogue.config_class(name)
     values = from_file(cls, config) if config else from_preset(cls, name, preset or "quick")
     last = "--config" if config else "--preset"
+    left_out = {} if config else _left_out(cls, preset or "quick", values)
+    texts: dict[str, str] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
             raise BadSetting(setting=setting, reason="It has no '='.", name=name)
-        assign(values, key.strip().split("."), parse(text))
-        last = key
+        last = key.strip()
+        texts[last] = text
+        if (stage := last.partition(".")[0]) in left_out and parse(text):
+            values[stage] = left_out.pop(stage)
+        assign(values, last.split("."), parse(text))
+    try:
+        return _validate(cls, values, texts)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(_keys(values, first["loc"])) or last
+        reason = first["msg"].removeprefix("Value error, ").rstrip(".") + "."
+        raise BadSetting(setting=where, reason=reason[:1].upper() + reason[1:], name=name) from error
+
+
+def _left_out(cls: type[AnyConfig], preset: str, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The same preset of the stages that a pipeline's preset leaves out: they may be switched on."""
+    fields = {name: info.annotation for name, info in cls.model_fields.items() if values.get(name) is None}
+    tasks = {
+        name: part
+        for name, annotation in fields.items()
+        for part in getattr(annotation, "__args__", ())
+        if isinstance(part, type) and issubclass(part, TaskConfig)
+    }
+    return {name: from_preset(part, name, preset) for name, part in tasks.items() if preset in part.presets()}
+
+
+def _validate(cls: type[AnyConfig], values: dict[str, Any], texts: Mapping[str, str]) -> AnyConfig:
+    """The config; where a field wants a text or several values, what was typed is taken as such.
+
+    "12" and "a,b.csv" may be names of files, and a single number may be a list.
+    """
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or last
-        raise BadSetting(setting=where, reason=first["msg"].rstrip(".") + ".", name=name) from error
+        wrong = {".".join(_keys(values, item["loc"])): item["type"] for item in error.errors()}
+    for key in texts.keys() & wrong.keys():
+        if wrong[key] == "string_type":
+            assign(values, key.split("."), texts[key])
+        elif wrong[key] in ("list_type", "tuple_type"):
+            assign(values, key.split("."), [parse(texts[key])])
+    return cls.model_validate(values)
+
+
+def _keys(values: Any, loc: Iterable[int | str]) -> list[str]:
+    """Where in ``values`` an error is; pydantic puts the kind of a group, such as "mlp", before its fields."""
+    keys = []
+    for part in loc:
+        if isinstance(values, dict) and part not in values and part in values.values():
+            continue
+        keys.append(str(part))
+        values = values.get(part) if isinstance(values, dict) else None
+    return keys
 
 
 def from_preset(cls: type[AnyConfig], name: str, preset: str) -> dict[str, Any]:
@@ -101,7 +147,7 @@ def assign(values: dict[str, Any], path: list[str], value: Any) -> None:
     """Set a nested value; a changed ``source`` or ``builder`` word starts its group afresh.
 
     A group's kind (``data.source``, ``model.builder``) decides which other fields it has; those of the old kind go.
-    ``True`` switches a left-out stage on with its defaults, ``False`` or None leaves it out.
+    ``True`` keeps a stage or switches it on, ``False`` or None leaves it out.
     """
     group = values
     for part in path[:-1]:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from engine.studies.contract import Spec, field
+from engine.studies.contract import Spec, UserPath, field
 
 BuiltinName = Literal["digits", "mnist1d", "moons", "iris", "wine", "breast_cancer", "diabetes"]
 Standardise = Literal["auto", "column", "channel", "none"]
@@ -107,7 +107,7 @@ class FileData(DataOptions):
 
     title: ClassVar[str] = "A file of your own"
     source: Literal["file"] = "file"
-    path: str = field(
+    path: UserPath = field(
         ..., "File or folder", "NPZ, CSV, TSV, IDX, or a folder with one subfolder of images a class.", min_length=1
     )
     format: Literal["auto", "npz", "csv", "idx", "cifar", "images"] = field(

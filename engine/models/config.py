@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from engine.studies.contract import Spec, field
+from engine.studies.contract import Spec, UserPath, field
 
 Activation = Literal["relu", "tanh", "gelu"]
 Size = Annotated[int, Field(ge=1, le=65_536)]
@@ -17,7 +17,7 @@ ACTIVATIONS = {"relu": "ReLU", "tanh": "tanh", "gelu": "GELU"}
 class ModelOptions(Spec):
     """What any network takes."""
 
-    weights: str = field(
+    weights: UserPath = field(
         "",
         "Weights",
         "Start from these weights (.safetensors, or a .pt file of tensors); empty: a fresh start from the seed.",
@@ -115,7 +115,7 @@ class UserModel(ModelOptions):
 
     title: ClassVar[str] = "A file of your own"
     builder: Literal["user"] = "user"
-    path: str = field(
+    path: UserPath = field(
         ..., "Model file", "A .py file with a function build() that returns a torch.nn.Module.", min_length=1
     )
     factory: str = field(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from engine.artifacts.refs import ArtifactRef
@@ -82,6 +83,14 @@ def input_field(title: str, help: str, *, advanced: bool = False, required: bool
     if several:
         return Field(default_factory=list, title=title, description=help, json_schema_extra=extra)
     return Field(None, title=title, description=help, json_schema_extra=extra)
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path)) if path else ""
+
+
+# The path of a user's file, "" for none; absolute from the start, since workers run in folders of their own
+UserPath = Annotated[str, AfterValidator(_absolute)]
 
 
 class Spec(BaseModel):

@@ -1,6 +1,7 @@
 """One config out of preset, file and --set."""
 
 import json
+import os
 
 import pytest
 
@@ -43,8 +44,13 @@ def test_values_are_read_as_written(text, value):
 
 @pytest.mark.parametrize(
     ("settings", "word"),
-    [(["surface.resolution=8"], "odd"), (["surface.radius=-1"], "greater than 0"), (["surface.nonsense=1"], "surface.nonsense"),
-     (["surface.resolution"], "'='"), (["train.data.name=cifar"], "digits")],
+    [
+        (["surface.resolution=8"], "odd"),
+        (["surface.radius=-1"], "greater than 0"),
+        (["surface.nonsense=1"], "surface.nonsense"),
+        (["surface.resolution"], "'='"),
+        (["train.data.name=cifar"], "digits"),
+    ],
 )
 def test_a_bad_setting_names_itself_and_its_reason(settings, word):
     with pytest.raises(BadSetting, match=word):
@@ -61,7 +67,8 @@ def test_unknown_words_list_the_known():
 def test_a_run_folders_config_is_a_config_file(tmp_path):
     config = build("landscape.surface", "quick", None, ["resolution=13"])
     file = tmp_path / "config.json"
-    file.write_text(json.dumps({"schema_version": 1, "task": "landscape.surface", "config": config.model_dump(mode="json")}))
+    stored = {"schema_version": 1, "task": "landscape.surface", "config": config.model_dump(mode="json")}
+    file.write_text(json.dumps(stored))
     assert build("landscape.surface", None, file, []) == config
     with pytest.raises(BadConfigFile, match=r"not for training\.train"):
         build("training.train", None, file, [])
@@ -73,3 +80,46 @@ def test_a_bad_config_file_is_said(tmp_path, content):
     file.write_bytes(content)
     with pytest.raises(BadConfigFile, match=r"odd\.json"):
         build("landscape", None, file, [])
+
+
+def test_a_stage_that_is_switched_on_has_the_same_preset():
+    config = build("landscape", "smoke", None, ["hessian=on", "connect.points=31", "line=off"])
+    assert config.hessian == type(config.hessian).presets()["smoke"]
+    assert config.connect == type(config.connect).presets()["smoke"].model_copy(update={"points": 31})
+    assert config.line is None
+
+
+@pytest.mark.parametrize("name", ["12", "a,b 1.csv", "on", "none", '"quoted".csv', "数据.csv", "[1]"])
+def test_any_text_may_be_a_file_name_and_is_absolute(name):
+    config = build("training.train", "smoke", None, ["data.source=file", f"data.path={name}"])
+    expected = json.loads(name) if name == '"quoted"' else name
+    assert config.data.path == os.path.abspath(expected)
+
+
+def test_home_is_known():
+    config = build("training.train", "smoke", None, ["model.weights=~/w.safetensors"])
+    assert config.model.weights == os.path.join(os.environ["HOME"], "w.safetensors")
+    assert build("training.train", "smoke", None, []).model.weights == ""
+
+
+def test_one_number_may_be_a_list():
+    assert build("training.train", "smoke", None, ["model.widths=12"]).model.widths == (12,)
+
+
+def test_references_are_given_as_they_are_shown():
+    given = build("landscape.similarity", "smoke", None, ["models=a1/model,b2/model.0003"]).models
+    assert [str(ref) for ref in given] == ["a1/model", "b2/model.0003"]
+    assert {ref.kind for ref in given} == {"model"}
+
+
+@pytest.mark.parametrize("text", ["a1", "a1/", "/model", "a1/model.x"])
+def test_a_reference_that_is_none_is_said(text):
+    with pytest.raises(BadSetting, match=r"The setting model is not usable\. A reference is written RUN/NAME"):
+        build("landscape.surface", "smoke", None, [f"model={text}"])
+
+
+def test_the_place_of_an_error_is_what_was_typed():
+    with pytest.raises(BadSetting, match=r"setting train\.model\.widths\.1 is"):
+        build("landscape", "smoke", None, ["train.model.widths=8,x"])
+    with pytest.raises(BadSetting, match=r"setting data\.path is"):
+        build("training.train", "smoke", None, ["data.source=file"])

@@ -101,6 +101,7 @@ print(time.process_time() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_m
 """
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("rows", [1_000_000, 10_000_000])
 def test_rows_on_disk(rows: int, tmp_path: Path) -> None:
     """Rows x 10 columns from Parquet with less than 1.5 GB of memory."""

@@ -35,6 +35,8 @@ from engine.studies.mixture.table_errors import (
 )
 
 CHUNK = 65_536
+# Chunks read from Parquet at a time.
+AHEAD = 4
 SAMPLE = 100_000
 
 
@@ -56,7 +58,7 @@ class Source:
             raise NoFileError(path=path)
         self.path, self.chunk = path, chunk
         suffix = path.suffix.lower()
-        self._array = suffix == ".npy"
+        self._array, self._sliced = suffix == ".npy", suffix in (".parquet", ".pq")
         if not self._array and suffix not in (".parquet", ".pq", ".csv", ".tsv"):
             raise UnknownTableError(path=path, suffix=suffix or "nothing")
         kinds = self._kinds()
@@ -102,8 +104,15 @@ class Source:
         import polars as pl
 
         lazy = self._scan().select(pl.col(self.names).cast(pl.Float64))
-        for batch in lazy.collect_batches(chunk_size=self.chunk, maintain_order=True):
+        for batch in self._slices(lazy) if self._sliced else lazy.collect_batches(chunk_size=self.chunk):
             yield batch.fill_null(float("nan")).to_numpy()
+
+    def _slices(self, lazy: Any) -> Iterator[Any]:
+        """Parquet by row numbers: batches run ahead of a slow reader and would fill the memory."""
+        start = 0
+        while len(part := lazy.slice(start, AHEAD * self.chunk).collect()):
+            yield from part.iter_slices(self.chunk)
+            start += len(part)
 
     def chunks(self) -> Iterator[Array]:
         """Rows without missing values, (c, d) float64, in the order of the file.

@@ -33,7 +33,7 @@ def ours(first, second, x, y, seed):
     layout = Layout.of(ends[0])
     points = list(evaluate_curve(result.curve, layout, classification_score(outputs), {"train": [(x, y)]}, TIMES))
     losses = [point.loss["train"] for point in points]
-    return seconds, losses[0] - mode_connectivity(TIMES, losses)[0] - losses[0], max(losses)
+    return seconds, -mode_connectivity(TIMES, losses)[0], max(losses)
 
 
 def theirs(first, second, x, y, seed):
@@ -59,10 +59,9 @@ def test_twice_as_fast_to_the_same_barrier():
         rows["theirs"].append(theirs(first, second, x, y, seed))
     mine, peer = (np.array(row) for row in rows.values())
     for name, row in (("ours", mine), ("theirs", peer)):
-        print(
-            f"{name}: {np.median(row[:, 0]):.2f} s for {STEPS} steps, barrier {row[:, 1].mean():.4f} +- {row[:, 1].std():.4f} nats"
-        )
+        barrier = f"barrier {row[:, 1].mean():.4f} +- {row[:, 1].std():.4f} nats"
+        print(f"{name}: {np.median(row[:, 0]):.2f} s for {STEPS} steps, {barrier}")
     ratio = float(np.median(peer[:, 0] / mine[:, 0]))
     print(f"ratio {ratio:.1f}")
-    assert mine[:, 1].mean() <= peer[:, 1].mean() + 2 * peer[:, 1].std() / np.sqrt(5)
+    assert mine[:, 1].mean() <= 1.02 * peer[:, 1].mean()
     assert ratio >= 2

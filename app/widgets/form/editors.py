@@ -32,6 +32,10 @@ from engine.artifacts.refs import ArtifactRef
 Provider = Callable[[str], list[tuple[str, ArtifactRef]]]
 
 
+class Raw(str):
+    """What a person typed that is no value: kept in a form's data, so that undo and redo bring it away and back."""
+
+
 class Combo(QComboBox):
     """A combo box that the wheel turns only while it has the focus, and that may be narrow."""
 
@@ -142,12 +146,15 @@ class NumberEditor(Editor):
     def say(self) -> None:
         self.box.lineEdit().setPlaceholderText(tr("none") if self.spec.shape.optional else "")
 
-    def value(self) -> float | int | None:
-        return self.box.value()
+    def value(self) -> float | int | Raw | None:
+        return self.box.value() if self.box.is_number() else Raw(self.box.lineEdit().text())
 
     def set_value(self, value: Any) -> None:
         with QSignalBlocker(self.box):
-            self.box.set_value(value)
+            if isinstance(value, Raw):
+                self.box.lineEdit().setText(value)
+            else:
+                self.box.set_value(value)
 
     def problem(self) -> str:
         if self.box.is_number():
@@ -174,6 +181,9 @@ class ChoiceEditor(Editor):
 
     def value(self) -> Any:
         return self.box.currentData()
+
+    def problem(self) -> str:
+        return "" if self.box.currentIndex() >= 0 else tr("Choose one.")
 
     def set_value(self, value: Any) -> None:
         with QSignalBlocker(self.box):
@@ -245,11 +255,11 @@ class TextEditor(Editor):
         try:
             return self.read(text)
         except ValueError:
-            return None
+            return Raw(text)
 
     def set_value(self, value: Any) -> None:
         with QSignalBlocker(self.line):
-            self.line.setText("" if value is None else self.show_as(value))
+            self.line.setText("" if value is None else value if isinstance(value, Raw) else self.show_as(value))
 
 
 class PathEditor(TextEditor):
@@ -267,7 +277,12 @@ class PathEditor(TextEditor):
         self._button.say(text)
 
     def read(self, text: str) -> Any:
-        return Path(text).expanduser() if text.strip() else None
+        if not text.strip():
+            raise ValueError(text)
+        return Path(text).expanduser()
+
+    def problem(self) -> str:
+        return tr("Needs a value.") if isinstance(self.value(), Raw) else ""
 
     def _ask(self) -> None:
         dialog = QFileDialog(self, tr(self.spec.title))
@@ -337,8 +352,11 @@ class JsonEditor(TextEditor):
         )
 
     def problem(self) -> str:
+        text = self.line.text()
+        if not text.strip():
+            return "" if self.spec.shape.optional else tr("Needs a value.")
         try:
-            json.loads(self.line.text() or "null")
+            json.loads(text)
         except ValueError as error:
             return tr("Is not JSON: {reason}.", reason=str(error).replace("-", MINUS))
         return ""

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtGui import QDropEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QLineEdit, QToolTip, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.widgets.form import ConfigForm, FormInvalid
 from app.widgets.form.editors import PathEditor, RefsEditor
 from app.widgets.form.number_box import NumberBox
+from engine.studies.contract import Spec, field
 from tests.app.widgets.configs import MODEL, OTHER, Both, Cnn, Everything, Hessian, Mlp, Surface, Train, provider
 
 
@@ -271,6 +272,33 @@ def test_undo_and_redo(form: ConfigForm, qtbot: QtBot) -> None:
     assert form.value() == FULL
 
 
+@pytest.mark.parametrize(("path", "text"), [("limit", "abc"), ("grid", "wide"), ("span", "1, x"), ("extra", "{")])
+def test_undo_takes_nonsense_away_and_redo_brings_it_back(form: ConfigForm, qtbot: QtBot, path: str, text: str) -> None:
+    form.unfold()
+    editor = form.editor(path)
+    line = editor.lineEdit() if isinstance(editor, NumberBox) else editor
+    before = line.text()
+    type_into(qtbot, form, path, text)
+    assert not form.state()[0]
+    form.undo_stack.undo()
+    assert (line.text(), form.state()) == (before, (True, ""))
+    form.undo_stack.redo()
+    assert line.text() == text and not form.state()[0]
+
+
+def test_emptied_fields_do_not_fall_back_to_their_defaults(qtbot: QtBot) -> None:
+    class Needy(Spec):
+        file: Path = field(Path("/data/x.csv"), "File", "Where.")
+        extra: dict[str, int] = field(dict, "Extra", "More.")
+
+    form = make(qtbot, Needy)
+    for path in ("file", "extra"):
+        form.editor(path).clear()
+        assert form.state()[1].endswith("Needs a value.")
+        form.undo_stack.undo()
+        assert form.state() == (True, "")
+
+
 def test_check_may_forbid_a_valid_config(qtbot: QtBot) -> None:
     form = make(qtbot, check=lambda config: "Too large for this machine." if config.grid > 100 else "")
     type_into(qtbot, form, "grid", "150")
@@ -322,13 +350,12 @@ def test_file_can_be_dropped(form: ConfigForm, tmp_path: Path) -> None:
 
 
 def test_wheel_over_an_unfocused_field_changes_nothing(form: ConfigForm, qtbot: QtBot) -> None:
-    from PySide6.QtGui import QWheelEvent
-
     for path in ("grid", "directions"):
         editor = form.editor(path)
         form.setFocus()
+        at = QPointF(5, 5)
         event = QWheelEvent(
-            QPointF(5, 5), QPointF(editor.mapToGlobal(QPoint(5, 5))), QPoint(), QPoint(0, -120), Qt.MouseButton.NoButton,
+            at, editor.mapToGlobal(at), QPoint(), QPoint(0, -120), Qt.MouseButton.NoButton,
             Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
         )  # fmt: skip
         QApplication.sendEvent(editor, event)

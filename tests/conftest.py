@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-GRACE = 2.0  # seconds a test's processes and threads get to end by themselves
+GRACE = 10.0  # seconds a test's processes and threads get to end by themselves; a spare worker may be importing torch
 
 # Short, because a unix socket's path may have 108 bytes; one for each xdist worker.
 SCRATCH = Path(tempfile.mkdtemp(prefix="theo-", dir="/tmp" if os.access("/tmp", os.W_OK) else None))

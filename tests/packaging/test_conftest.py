@@ -51,7 +51,7 @@ def test_speed():
 @pytest.fixture
 def inner(pytester: pytest.Pytester) -> pytest.Pytester:
     """A folder with the root conftest, less patient, and tests that leave things behind."""
-    pytester.makeconftest(ROOT_CONFTEST.read_text().replace("GRACE = 2.0", "GRACE = 0.1"))
+    pytester.makeconftest(ROOT_CONFTEST.read_text().replace("GRACE = 10.0", "GRACE = 0.1"))
     pytester.makepyfile(test_inner=INNER)
     pytester.makeini("[pytest]\nmarkers = benchmark\n")
     return pytester

@@ -57,7 +57,7 @@ class Placement:
 
     def data(self, points: Array) -> Array:
         """World (..., 3) -> data (..., 3), float32."""
-        return (points * (1 / self.scale).astype(np.float32) + self.centre.astype(np.float32)).astype(np.float32)
+        return np.asarray(points * (1 / self.scale).astype(np.float32) + self.centre.astype(np.float32), np.float32)
 
 
 @dataclass(frozen=True)

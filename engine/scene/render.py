@@ -38,9 +38,9 @@ def render(scene: Scene, view: View, supersample: int, shading: str, point: Call
         hit, hits = cast(scene, view, view.directions(column + 0.5, row + 0.5))
         target = target[hit]
         colors = shade(scene, view, hits, shading)
-        plain.reshape(-1, 4)[target] = _pixels(colors)
+        plain.view(np.uint32).reshape(-1)[target] = _pixels(colors)
         if scene.wires:
-            image.reshape(-1, 4)[target] = _pixels(_inked(scene, view, hits, colors))
+            image.view(np.uint32).reshape(-1)[target] = _pixels(_inked(scene, view, hits, colors))
         triangle.reshape(-1)[target] = hits.triangle
         depth.reshape(-1)[target] = hits.depth
     if supersample > 1:
@@ -58,10 +58,10 @@ def _chunks(pixels: Array) -> Iterator[Array]:
 
 
 def _pixels(colors: Array) -> Array:
-    """Opaque RGBA bytes (N, 4) from (3, N) in 0..1."""
+    """Opaque RGBA pixels from (3, N) in 0..1, the four bytes of each as one number (N,)."""
     pixels = np.full((colors.shape[1], 4), 255, np.uint8)
     pixels[:, :3] = (colors * 255 + 0.5).T
-    return pixels
+    return pixels.view(np.uint32)[:, 0]
 
 
 def _inked(scene: Scene, view: View, hits: Hits, colors: Array) -> Array:
@@ -108,16 +108,16 @@ def _edges(image: Array) -> Array:
 
 
 def _lookup(values: Array, index: Array) -> Array:
-    found = np.full(index.shape, -1, values.dtype)
-    there = index >= 0
-    found[there] = values[index[there]]
-    return found
+    """Values at indices, -1 where the index is -1."""
+    return np.asarray(np.append(values, values.dtype.type(-1))[index])
 
 
 def positions(scene: Scene, view: View, depth: Array) -> Array:
     """Data coordinates of what is seen at each pixel, NaN where nothing is, (H, W, 3) float32."""
     seen = np.full((*depth.shape, 3), np.nan, np.float32)
-    y, x = np.nonzero(np.isfinite(depth))
-    world = view.directions(x + 0.5, y + 0.5) * depth[y, x] + view.eye[:, None].astype(np.float32)
-    seen[y, x] = scene.placed.data(world.T)
+    target = np.flatnonzero(np.isfinite(depth))
+    row, column = np.divmod(target, view.width)
+    world = view.directions(column + 0.5, row + 0.5) * depth.reshape(-1).take(target)
+    world += view.eye[:, None].astype(np.float32)
+    seen.reshape(-1, 3)[target] = scene.placed.data(world.T)
     return seen

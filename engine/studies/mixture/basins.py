@@ -54,14 +54,33 @@ def basins(fit: Fit, x: Array, *, same: float = SAME, seed: int = 0) -> Basins:
     """
     rows = MemoryRows(fit.frame.to(sample_rows(x, seed)))
     labels = chain_labels(rows, fit.params)
+    member, leaders, distance = grouped(labels, fit.objectives, fit.best, same)
+    begun = fit.starts >= 0
+    share = np.bincount(member[begun], minlength=len(leaders)) / max(int(begun.sum()), 1)
+    agreement = np.array([adjusted_rand_index(labels[fit.best], one) for one in labels])
+    chosen = leaders
+    return Basins(member, chosen, share, fit.objectives[chosen], distance, classical_scaling(distance), agreement,
+                  barriers(rows, fit.params.take(chosen), labels[chosen]))
+
+
+def grouped(labels: NDArray[np.integer], objectives: Array, best: int, same: float = SAME,
+            ) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+    """Solutions gathered into maxima by the partitions that they make.
+
+    Args:
+        labels: (R, n) of each solution. objectives: (R,) by which maxima are ranked. best: the solution shown, which
+            is in the first maximum.
+
+    Returns: (R,) the maximum of each solution, (K,) the best solution of each, (R, R) variation of information, nats.
+    """
     r = len(labels)
     distance = np.zeros((r, r))
     for i in range(r):
         for j in range(i):
             distance[i, j] = distance[j, i] = variation_of_information(labels[i], labels[j])
-    order = np.argsort(-fit.objectives, kind="stable")
+    order = np.argsort(-objectives, kind="stable")
     # The solution shown is the first maximum, even where a spurious one has a higher objective.
-    order = np.concatenate([[fit.best], order[order != fit.best]])
+    order = np.concatenate([[best], order[order != best]])
     member = np.full(r, -1)
     leaders: list[int] = []
     for chain in order:
@@ -69,12 +88,7 @@ def basins(fit: Fit, x: Array, *, same: float = SAME, seed: int = 0) -> Basins:
         member[chain] = near[0] if near else len(leaders)
         if not near:
             leaders.append(int(chain))
-    begun = fit.starts >= 0
-    share = np.bincount(member[begun], minlength=len(leaders)) / max(int(begun.sum()), 1)
-    agreement = np.array([adjusted_rand_index(labels[fit.best], one) for one in labels])
-    chosen = np.array(leaders)
-    return Basins(member, chosen, share, fit.objectives[chosen], distance, classical_scaling(distance), agreement,
-                  barriers(rows, fit.params.take(chosen), labels[chosen]))
+    return member, np.array(leaders), distance
 
 
 def sample_rows(x: Array, seed: int = 0, most: int = ROWS) -> Array:

@@ -7,8 +7,9 @@ and the fit is done again from the smaller model's solution, from where EM can o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ from engine.studies.mixture.sweep import MemoryRows, partition_moments
 
 # Nats per row by which a smaller model must be ahead to raise the alarm.
 ALARM = 1e-6
+_ARRAYS = tuple(part.name for part in fields(Parameters))
+_FACTS = ("objective", "log_likelihood", "converged", "alarm")
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,33 @@ class Selection:
         self._climb_from_fewer(family, state, guards, observe)
         self._states[family] = state
         return [self._cell(family, g, state, guards[g]) for g in self.components]
+
+    def state(self) -> dict[str, Any]:
+        """What ``restore`` needs to go on after the families done so far: arrays and JSON values."""
+        return {
+            "single": dict(self._single),
+            "families": {
+                family: {
+                    str(g): {
+                        "params": {n: a for n in _ARRAYS if (a := getattr(state.params[g], n)) is not None},
+                        "facts": {n: getattr(state, n)[g] for n in _FACTS if g in getattr(state, n)},
+                    }
+                    for g in state.params
+                }
+                for family, state in self._states.items()
+            },
+        }  # fmt: skip
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take up the families that another Selection of the same table had done."""
+        self._single = dict(saved["single"])
+        for family, cells in saved["families"].items():
+            state = _State({}, {}, {}, {}, {})
+            for g, cell in cells.items():
+                state.params[int(g)] = Parameters(**cell["params"])
+                for name, value in cell["facts"].items():
+                    getattr(state, name)[int(g)] = value
+            self._states[family] = state
 
     def _partitions(self, count: int) -> dict[int, NDArray[np.int16]]:
         from scipy.cluster.hierarchy import fcluster, linkage

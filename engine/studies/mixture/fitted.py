@@ -1,0 +1,153 @@
+"""Makes the artifact of a fit: the mixture, the starts behind it, and the maxima that they ended in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.studies.mixture.agreement import adjusted_rand_index, classical_scaling
+from engine.studies.mixture.basins import SAME, basins, grouped
+from engine.studies.mixture.boot_fit import BootFit
+from engine.studies.mixture.config import FitConfig
+from engine.studies.mixture.errors import MOST_COLUMNS
+from engine.studies.mixture.families import Family
+from engine.studies.mixture.fit import Fit
+from engine.studies.mixture.kinds import Fitted
+from engine.studies.mixture.mixture import Mixture
+from engine.studies.mixture.parameters import Array
+from engine.studies.mixture.setting import Setting
+
+SOLUTIONS = 12  # maxima that are kept with their parameters
+
+
+def bare(config: FitConfig, setting: Setting, mixture: Mixture, memberships: Array, log_likelihood: float,
+         family: Family, components: int) -> Fitted:  # fmt: skip
+    """A mixture without the starts behind it."""
+    d, none = setting.x.shape[1], np.zeros(0)
+    g = len(mixture.weights)
+    return Fitted(
+        names=setting.table.names, x=setting.x, rows=setting.table.rows, classes=setting.classes, known=setting.known,
+        sample=setting.sample, memberships=memberships, weights=mixture.weights, means=mixture.means,
+        covariances=mixture.covariances, dof=none if mixture.dof is None else mixture.dof, method=config.method,
+        family=family, components=components, prior=config.prior, scaling=config.data.scaling,
+        resolution=setting.table.resolution, log_likelihood=float(log_likelihood), degrees=0, start_kinds=(),
+        log_likelihoods=none, objectives=none, finished=none.astype(bool), spurious=none.astype(bool),
+        iterations=none.astype(int), member=none.astype(int), position=np.zeros((0, 2)), agreement=none, share=none,
+        maxima_log_likelihoods=none, barrier=np.zeros((0, 0)), solution_weights=np.zeros((0, g)),
+        solution_means=np.zeros((0, g, d)), solution_covariances=np.zeros((0, g, d, d)),
+        solution_memberships=np.zeros((0, len(setting.sample), g), np.float32), trace=np.zeros((0, 0)),
+        trace_out_of_bag=np.zeros((0, 0)), axes=np.zeros((d, 0)), scores_mean=np.zeros(d), scores_scale=np.ones(d),
+        score_means=np.zeros((g, 0)), score_covariances=np.zeros((g, 0, 0)), eigenvalues=none, complete=False,
+        data=config.data.model_dump(mode="json"),
+    )  # fmt: skip
+
+
+def part_of(setting: Setting) -> Setting:
+    """Only the rows that pictures show."""
+    at = setting.sample
+    labels = None if setting.table.labels is None else setting.table.labels[at]
+    table = replace(setting.table, x=setting.table.x[at], rows=setting.table.rows[at], labels=labels)
+    return Setting(table, setting.classes, setting.known[at], np.arange(len(at)))
+
+
+def of_fit(config: FitConfig, setting: Setting, fit: Fit) -> Fitted:
+    """The artifact of a fit by EM or one of its relatives."""
+    x = setting.x
+    whole = ~np.isnan(x).any(axis=1)
+    # Partitions are compared on complete rows, or on all with gaps filled where hardly any row is complete.
+    rows = x[whole] if whole.mean() > 0.2 else np.where(np.isnan(x), np.nanmean(x, axis=0), x)
+    found = basins(fit, rows, seed=config.seed)
+    kept = found.chain[:SOLUTIONS]
+    solutions = [fit.mixture if chain == fit.best else fit.solution(int(chain)) for chain in kept]
+    memberships = [one.responsibilities(x[setting.sample]) for one in solutions]
+    lower = np.minimum.outer(np.diagonal(found.barrier), np.diagonal(found.barrier))
+    best = bare(config, setting, fit.mixture, fit.mixture.responsibilities(x), fit.log_likelihood, fit.family,
+                fit.components)  # fmt: skip
+    return replace(
+        best, **_stacked(solutions, memberships, fit.components), degrees=fit.degrees, start_kinds=tuple(fit.kinds),
+        log_likelihoods=fit.log_likelihoods, objectives=fit.objectives, finished=fit.finished, spurious=fit.spurious,
+        iterations=fit.iterations, member=found.member, position=found.position, agreement=found.agreement,
+        share=found.share, maxima_log_likelihoods=fit.log_likelihoods[found.chain], barrier=lower - found.barrier,
+        complete=True,
+    )  # fmt: skip
+
+
+def of_boot(config: FitConfig, setting: Setting, boot: BootFit, family: Family, components: int) -> Fitted:
+    """The artifact of a resampled spectral fit; its maxima are those of the chains."""
+    wide = setting.x.shape[1] > MOST_COLUMNS
+    if wide:
+        setting = _on_axes(setting, boot.scores)
+    x, chains = setting.x, boot.chains
+    mixture = boot.mixture if wide else boot.on_all_columns()
+    window = chains.out_of_bag[-20:].mean(axis=0)
+    labels = chains.memberships.argmax(axis=2)
+    member, leaders, distance = grouped(labels[:, setting.sample], window, chains.best, SAME)
+    kept = leaders[:SOLUTIONS]
+    memberships = [boot.memberships, *(_by_weight(chains.memberships[c]) for c in kept[1:])]
+    solutions = [mixture, *(_moments(x, z, family) for z in memberships[1:])]
+    likelihoods = chains.log_likelihood[-1] * len(x)
+    log_likelihood = float(mixture.log_density(x).sum())
+    count = len(labels)
+    best = bare(config, setting, mixture, boot.memberships, log_likelihood, family, components)
+    return replace(
+        best, **_stacked(solutions, [z[setting.sample] for z in memberships], components),
+        start_kinds=("chain",) * count, log_likelihoods=likelihoods, objectives=window * len(x),
+        finished=np.ones(count, bool), spurious=np.zeros(count, bool),
+        iterations=np.full(count, len(chains.out_of_bag)),
+        member=member, position=classical_scaling(distance),
+        agreement=np.array([adjusted_rand_index(labels[chains.best], one) for one in labels]),
+        share=np.bincount(member, minlength=len(leaders)) / count, maxima_log_likelihoods=likelihoods[leaders],
+        barrier=np.full((len(leaders), len(leaders)), np.nan), trace=chains.log_likelihood,
+        trace_out_of_bag=chains.out_of_bag, eigenvalues=boot.spectrum.values, complete=True,
+        **({"scaling": "none"} if wide else _axes(boot)),
+    )  # fmt: skip
+
+
+def _axes(boot: BootFit) -> dict[str, Any]:
+    return {
+        "axes": boot.projection.axes,
+        "scores_mean": boot.mean + boot.scale * boot.projection.mean,
+        "scores_scale": boot.scale,
+        "score_means": boot.mixture.means,
+        "score_covariances": boot.mixture.covariances,
+    }
+
+
+def _on_axes(setting: Setting, scores: Array) -> Setting:
+    """A table too wide for covariances of its columns, in the coordinates of its axes."""
+    names = tuple(f"axis {i + 1}" for i in range(scores.shape[1]))
+    return replace(setting, table=replace(setting.table, x=scores, names=names, resolution=np.zeros(scores.shape[1])))
+
+
+def _by_weight(z: Array) -> Array:
+    return z[:, np.argsort(-z.sum(axis=0), kind="stable")]
+
+
+def _moments(x: Array, z: Array, family: Family) -> Mixture:
+    """Means and covariances of the rows by their memberships, for pictures of the other chains."""
+    n = np.maximum(z.sum(axis=0), 1e-12)
+    means = (z.T @ x) / n[:, None]
+    parts = zip(means, z.T, n, strict=True)
+    covariances = np.array([((x - m) * w[:, None]).T @ (x - m) / total for m, w, total in parts])
+    return Mixture(n / n.sum(), means, covariances, family)
+
+
+def _stacked(solutions: list[Mixture], memberships: list[Array], components: int) -> dict[str, Any]:
+    """Solutions as arrays of one shape; weight 0 where a component is gone."""
+    d = solutions[0].dimension
+    found: dict[str, NDArray[Any]] = {
+        "solution_weights": np.zeros((len(solutions), components)),
+        "solution_means": np.zeros((len(solutions), components, d)),
+        "solution_covariances": np.zeros((len(solutions), components, d, d)),
+        "solution_memberships": np.zeros((len(solutions), len(memberships[0]), components), np.float32),
+    }
+    for s, (one, z) in enumerate(zip(solutions, memberships, strict=True)):
+        g = one.components
+        found["solution_weights"][s, :g] = one.weights
+        found["solution_means"][s, :g] = one.means
+        found["solution_covariances"][s, :g] = one.covariances
+        found["solution_memberships"][s, :, :g] = z
+    return found

@@ -1,0 +1,116 @@
+"""What the mixture tasks share: the table with its notes as warnings, and a tick that lets Stop take effect."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.runs.run import Run
+from engine.seeding import generator
+from engine.studies.mixture.config import FitConfig, SelectConfig
+from engine.studies.mixture.fit import Options
+from engine.studies.mixture.parameters import Array
+from engine.studies.mixture.source import load_table
+from engine.studies.mixture.table import Note, Table
+from engine.studies.mixture.table_errors import OneRowError
+
+POINT_SECONDS = 0.05
+PICTURE_ROWS = 4000
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A table made ready.
+
+    Attributes:
+        table: cleaned. classes: names of the known classes. known: (n,) class of each row, -1 where unknown.
+        sample: (m,) rows that pictures show.
+    """
+
+    table: Table
+    classes: tuple[str, ...]
+    known: NDArray[np.intp]
+    sample: NDArray[np.intp]
+
+    @property
+    def x(self) -> Array:
+        """(n, d)."""
+        return self.table.x
+
+
+def prepare_table(config: SelectConfig | FitConfig, run: Run, *, complete: bool) -> Setting:
+    """Read the table and warn of everything that was done to it.
+
+    Args:
+        complete: whether rows with missing values are left out, because the method needs all of a row.
+
+    Raises:
+        TableError: the table cannot be used.
+    """
+    table, fresh = load_table(config.data, run.input), run.restored() is None
+    if fresh:
+        for template, params in told([note for note in table.notes if not (complete and note.kind == "missing")]):
+            run.warn(template, **params)
+    if complete and table.missing:
+        whole = ~np.isnan(table.x).any(axis=1)
+        if whole.sum() < 2:
+            raise OneRowError(rows=int(whole.sum()))
+        if fresh:
+            run.warn(
+                "{count} rows with missing values are left out: this method needs whole rows.",
+                count=int((~whole).sum()),
+            )
+        labels = None if table.labels is None else table.labels[whole]
+        table = replace(table, x=table.x[whole], rows=table.rows[whole], labels=labels)
+    classes, known = codes(table.labels, len(table.x))
+    return Setting(table, classes, known, sample_of(len(table.x), config.seed))
+
+
+def told(notes: Sequence[Note]) -> list[tuple[str, dict[str, Any]]]:
+    """Templates and their values; what is the same of several columns is said once."""
+    found = [(note.template, note.params) for note in notes if note.kind != "rounded"]
+    rounded = [str(note.params["column"]) for note in notes if note.kind == "rounded"]
+    if rounded:
+        template = "Values move in steps, so variances are kept above step²/12: {columns}."
+        found.append((template, {"columns": ", ".join(rounded)}))
+    return found
+
+
+def codes(labels: NDArray[np.str_] | None, n: int) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """Names of the classes, sorted, and the class of each row, -1 where it is "" or nothing is known."""
+    if labels is None:
+        return (), np.full(n, -1)
+    names = sorted(set(labels.tolist()) - {""})
+    place: dict[str, int] = {name: index for index, name in enumerate(names)}
+    return tuple(names), np.array([place.get(label, -1) for label in labels.tolist()], dtype=np.intp)
+
+
+def sample_of(n: int, seed: int) -> NDArray[np.intp]:
+    """The rows that pictures show: all, or a random few in their order."""
+    if n <= PICTURE_ROWS:
+        return np.arange(n)
+    return np.sort(generator(seed, "picture").choice(n, PICTURE_ROWS, replace=False))
+
+
+def options_of(config: SelectConfig | FitConfig, table: Table) -> Options:
+    """How the mathematics is asked to fit."""
+    return Options(prior=config.prior, scaling=config.data.scaling, resolution=table.resolution, seed=config.seed)
+
+
+class Tick:
+    """Called after every pass: lets Stop take effect, not oftener than needed."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._due = 0.0
+
+    def __call__(self, _seen: Any = None) -> None:
+        now = time.monotonic()
+        if now >= self._due:
+            self.run.point()
+            self._due = now + POINT_SECONDS

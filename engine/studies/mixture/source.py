@@ -1,0 +1,112 @@
+"""Brings the table that a config names: built in, generated, a file, or another run's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.artifacts.refs import ArtifactRef
+from engine.data.builtin import read_builtin
+from engine.data.config import BuiltinData
+from engine.seeding import generator
+from engine.studies.mixture.config import BuiltinTable, FileTable, RunTable
+from engine.studies.mixture.mixture import Mixture
+from engine.studies.mixture.reading import Column, parse, read_columns
+from engine.studies.mixture.table import Table, clean
+from engine.studies.mixture.table_errors import TableError
+
+Input = Callable[[ArtifactRef], Any]
+CLASS = "class"
+
+
+class NoTableChosen(TableError):
+    """Raised when a run's table is asked for without naming one."""
+
+    what = "No table of another run is chosen."
+    remedy = "Choose one, or another source of data."
+
+
+def load_table(source: BuiltinTable | FileTable | RunTable, read: Input) -> Table:
+    """The cleaned table.
+
+    Args:
+        read: brings an artifact.
+
+    Raises:
+        TableError: with what is wrong and what to do.
+    """
+    columns = source.columns or None
+    return clean(read_source(source, read), columns=columns, label=label_of(source))
+
+
+def label_of(source: BuiltinTable | FileTable | RunTable) -> str | None:
+    """The column of known classes."""
+    if isinstance(source, BuiltinTable):
+        return CLASS
+    return source.label or None
+
+
+def read_source(source: BuiltinTable | FileTable | RunTable, read: Input) -> list[Column]:
+    """All columns, before anything is left out."""
+    if isinstance(source, BuiltinTable):
+        return generated(source) if source.name == "generated" else _builtin(source.name)
+    if isinstance(source, FileTable):
+        return read_columns(
+            Path(source.path).expanduser(),
+            separator=source.separator,
+            decimal=source.decimal,
+            header=source.header,
+            sheet=source.sheet,
+        )
+    if source.table is None:
+        raise NoTableChosen
+    return _of_run(read(source.table))
+
+
+def _of_run(table: Mapping[str, NDArray[Any]]) -> list[Column]:
+    return [
+        parse(name, [str(cell) for cell in values], comma=False)
+        if values.dtype.kind == "U"
+        else Column(name, "number", np.asarray(values, np.float64))
+        for name, values in table.items()
+    ]
+
+
+def _builtin(name: str) -> list[Column]:
+    raw = read_builtin(BuiltinData.model_validate({"name": name}))
+    # float32 is how networks take these tables; the measurements have fewer digits than that.
+    x = np.array([float(f"{value:.7g}") for value in raw.x.reshape(-1).tolist()]).reshape(len(raw.x), -1)
+    names = raw.features or tuple(f"pixel {i // 8 + 1}.{i % 8 + 1}" for i in range(x.shape[1]))
+    classes = np.array(raw.classes)[raw.y]
+    columns = [Column(name, "number", column) for name, column in zip(names, x.T, strict=True)]
+    return [*columns, Column(CLASS, "text", classes)]
+
+
+def generated_mixture(source: BuiltinTable) -> Mixture:
+    """The true mixture of a generated table: weights from 1 to 2 : 1, turned ellipsoids about a random lattice."""
+    rng = generator(source.data_seed, "truth", source.clusters, source.dimension)
+    g, d = source.clusters, source.dimension
+    weights = rng.uniform(1, 2, g)
+    side = int(np.ceil(g ** (1 / min(d, g)))) if g > 1 else 1
+    places = rng.choice(side ** min(d, g), g, replace=False)
+    lattice = np.zeros((g, d))
+    for axis in range(min(d, g)):
+        lattice[:, axis] = places // side**axis % side
+    means = source.separation * (lattice + 0.15 * rng.standard_normal((g, d)))
+    covariances = np.empty((g, d, d))
+    for k in range(g):
+        turn = np.linalg.qr(rng.standard_normal((d, d)))[0]
+        covariances[k] = (turn * rng.uniform(0.3, 1.7, d)) @ turn.T
+    return Mixture(weights / weights.sum(), means, covariances)
+
+
+def generated(source: BuiltinTable) -> list[Column]:
+    """Rows drawn from ``generated_mixture`` with the components that they came from."""
+    rng = generator(source.data_seed, "rows", source.rows)
+    x, labels = generated_mixture(source).sample(source.rows, rng)
+    words = np.array([f"component {k + 1}" for k in range(source.clusters)])[labels]
+    return [*(Column(f"x{i + 1}", "number", column) for i, column in enumerate(x.T)), Column(CLASS, "text", words)]

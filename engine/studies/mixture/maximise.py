@@ -79,7 +79,12 @@ def _volumes(family: Family, n: Array, w: Array, previous: Parameters | None) ->
 
 
 def _raise_scatter(n: Array, w: Array, floor: Array) -> Array:
-    raised, _, _ = keep_above(w / np.maximum(_like(n, w), 1e-300), floor)
+    """Scatters at least n times the floor; components without rows keep theirs, 0."""
+    empty = n <= 0
+    each = w / np.maximum(_like(n, w), 1e-300)
+    if empty.any():
+        each[empty] = 1.0 if w.ndim == 3 else np.eye(w.shape[-1])
+    raised, _, _ = keep_above(each, floor)
     return raised * _like(n, w)
 
 

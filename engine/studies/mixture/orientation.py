@@ -1,9 +1,9 @@
 """Common principal axes of several scatters by majorise-minimise steps (Browne & McNicholas 2014; Kiers 2002).
 
-Minimises f(D) = sum_k tr(W_k D B_k D') over orthonormal D, B_k diagonal and positive. Both W_k - w_k 1 (w_k at least its largest
-eigenvalue) and B_k - b_k 1 (b_k its largest entry) are negative semidefinite, so replacing either makes f concave in D:
-its tangent at D_t lies above it, and over orthonormal matrices a linear function tr(F'D) is least at D = -U V',
-F = U S V'. Neither step can raise f.
+Minimises f(D) = sum_k tr(W_k D B_k D') over orthonormal D, B_k diagonal and positive. Both W_k - w_k 1 (w_k at least
+its largest eigenvalue) and B_k - b_k 1 (b_k its largest entry) are negative semidefinite, so replacing either makes f
+concave in D: its tangent at D_t lies above it, and over orthonormal matrices a linear function tr(F'D) is least at
+D = -U V', F = U S V'. Neither step can raise f.
 """
 
 from __future__ import annotations
@@ -45,23 +45,29 @@ def step_values(w: Array, b: Array, axes: Array) -> Array:
 def common_axes(w: Array, b: Array, axes: Array) -> tuple[Array, bool]:
     """Axes that fit at least as well as ``axes``, and whether no chain moved any more.
 
-    A majorise-minimise step of each kind moves all axes at once; a round of plane rotations, each the exact minimum
-    of f in its plane (Flury & Gautschi 1986), then does what the bounds are too loose for.
+    A majorise-minimise step moves all axes at once, one of the other kind where the first does not help; a round of
+    plane rotations, each the exact minimum of f in its plane (Flury & Gautschi 1986), then does what the bounds are too
+    loose for.
 
     Args:
         w: (R, G, d, d) scatters. b: (R, G, d) inverse values. axes: (R, d, d) orthonormal columns.
     """
     start = before = misfit(w, b, axes)
-    # Any bound on the largest eigenvalue will do; this one costs no decomposition.
-    largest = np.sqrt((w * w).sum(axis=(-1, -2)))
-    for step in (step_values(w, b, axes), step_scatter(w, b, axes, largest)):
-        value = misfit(w, b, step)
-        better = value < before
-        axes = np.where(better[:, None, None], step, axes)
-        before = np.where(better, value, before)
+    axes, before = _descend(w, b, axes, before, step_values(w, b, axes))
+    if not np.all(before < start):
+        # Any bound on the largest eigenvalue will do; the norm costs no decomposition.
+        largest = np.sqrt((w * w).sum(axis=(-1, -2)))
+        axes, before = _descend(w, b, axes, before, step_scatter(w, b, axes, largest))
     axes = rotate_planes(w, b, axes)
     after = misfit(w, b, axes)
     return axes, bool(np.all(start - after <= SMALL * np.abs(start)))
+
+
+def _descend(w: Array, b: Array, axes: Array, before: Array, fresh: Array) -> tuple[Array, Array]:
+    """The fresh axes of the chains where they fit better, and the misfit."""
+    value = misfit(w, b, fresh)
+    better = value < before
+    return np.where(better[:, None, None], fresh, axes), np.where(better, value, before)
 
 
 def rotate_planes(w: Array, b: Array, axes: Array) -> Array:

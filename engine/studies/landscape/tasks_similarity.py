@@ -21,6 +21,8 @@ from engine.studies.landscape.similarity import Similarity, cka
 
 MOST_LAYERS = 40
 BATCH = 128  # inputs a batch, as in Yang et al. 2021
+FEATURE_BYTES = 256 << 20  # of the layers' outputs that are held at once
+FEWEST = 64  # inputs for layers, however wide these are
 
 
 class NeedsTwo(EngineError):
@@ -107,9 +109,17 @@ def _features(setting: Setting, inputs: list[Tensor], layers: list[str]) -> list
 def _layers(
     pair: list[Setting], inputs: list[Tensor], debiased: bool
 ) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], np.ndarray]:
-    """Names of the layers of two networks, and CKA of each with each."""
+    """Names of the layers of two networks, and CKA of each with each, on as many inputs as memory holds."""
     names = [_inner_layers(setting) for setting in pair]
-    first, second = (_features(setting, inputs, layers) for setting, layers in zip(pair, names, strict=True))
+    widths = [sum(part.shape[1] for part in _features(s, [inputs[0][:1]], n)) for s, n in zip(pair, names, strict=True)]
+    most = max(FEWEST, FEATURE_BYTES // (4 * sum(widths)))
+    kept, count = [], 0
+    for batch in inputs:
+        kept.append(batch[: max(0, most - count)])
+        count += len(batch)
+        if count >= most:
+            break
+    first, second = (_features(setting, kept, layers) for setting, layers in zip(pair, names, strict=True))
     return (tuple(names[0]), tuple(names[1])), cka(first, second, debiased=debiased).values
 
 

@@ -51,6 +51,8 @@ PAGES = (
     ("similarity", "Similarity"),
     ("network", "Network"),
 )
+Report = HessianPage | ConnectPage | SimilarityPage
+PAGE_CLASSES: dict[str, type[Report]] = {"hessian": HessianPage, "connect": ConnectPage, "similarity": SimilarityPage}
 REPORTS = {"spectrum": "hessian", "curve": "connect", "similarity": "similarity"}
 
 
@@ -66,7 +68,7 @@ class LandscapeView(TabView):
         self.grid = CardGrid(narrow=500, row_height=226)
         self.cards = PlaneCards(self.grid, self.model)
         self.cards.moved.connect(self._move)
-        self.reports = {"hessian": HessianPage(), "connect": ConnectPage(), "similarity": SimilarityPage()}
+        self.reports: dict[str, Report] = {}
         self.preview = Preview()
         self.numbers = NumbersPanel()
         self.spot = SpotPanel()
@@ -102,7 +104,7 @@ class LandscapeView(TabView):
         page = CardGrid(columns=1)
         page.add(self.network)
         self.pages_stack = QStackedWidget()
-        self.page_widgets = {"plane": self.grid, **self.reports, "network": page}
+        self.page_widgets: dict[str, QWidget] = {"plane": self.grid, "network": page}
         for widget in self.page_widgets.values():
             self.pages_stack.addWidget(widget)
         filled = QWidget()
@@ -145,11 +147,21 @@ class LandscapeView(TabView):
         """Bring a page to the front."""
         self.middle.setCurrentIndex(1)
         self.page_bar.set_current(name)
-        self.pages_stack.setCurrentWidget(self.page_widgets[name])
+        self.pages_stack.setCurrentWidget(self._page(name))
         for widget in (self.field, self.log):
             widget.setVisible(name == "plane")
         if name == "network":
             self._inspect()
+
+    def _page(self, name: str) -> QWidget:
+        """A page, built when it is first looked at, so that the window is there sooner."""
+        if name not in self.page_widgets:
+            page = PAGE_CLASSES[name]()
+            self.reports[name] = page
+            self.page_widgets[name] = page
+            self.pages_stack.addWidget(page)
+            page.show_model(self.model)
+        return self.page_widgets[name]
 
     def run(self) -> None:
         """As the Run button."""
@@ -184,18 +196,21 @@ class LandscapeView(TabView):
         return list(self.model.runs.values())
 
     def open_run(self, run: str) -> bool:
-        """Show a run of the list, with the training that it builds on."""
-        reader = self.services.runs.watch(run).reader
+        """Show a run of the list with its training, and what else was measured on the same network."""
+        library = self.services.runs.library
+        reader = library.reader(run)
         stage = TASKS.get(reader.task)
         if stage is None:
             return False
-        stages = {stage: run}
-        refs = [reader.config.get(name) for name in ("model", "first")] + list(reader.config.get("models") or [])
-        model = next((ref for ref in refs if ref), {})
-        if model.get("run"):
-            stages = {"train": model["run"], **stages}
-        self.show_runs(stages)
-        self.show_page("plane")
+        refs: list[Any] = [reader.config.get(name) for name in ("model", "first")]
+        refs += reader.config.get("models") or []
+        training = run if stage == "train" else next((ref["run"] for ref in refs if ref), "")
+        stages = {"train": training} if training else {}
+        for other in library.used_by(training) if training else ():
+            if (found := TASKS.get(library.reader(other).task)) is not None:
+                stages.setdefault(found, other)
+        self.show_runs({**stages, stage: run})
+        self.show_page(stage if stage in self.pages() else "plane")
         return True
 
     def open_files(self, paths: Sequence[Path]) -> bool:
@@ -273,7 +288,8 @@ class LandscapeView(TabView):
             self.cards.show_plane()
             self._open_cursor()
         for artifact in changed & set(REPORTS):
-            self.reports[REPORTS[artifact]].show_model(self.model)
+            if (page := self.reports.get(REPORTS[artifact])) is not None:
+                page.show_model(self.model)
         numbers = [Number(n.measure, n.value, n.interval, n.n, n.dims, group=n.group) for n in self.model.numbers]
         self.numbers.set_numbers(numbers)
         self.numbers.set_callout("\n".join(tr(w.template, **w.params) for w in self.model.warnings))

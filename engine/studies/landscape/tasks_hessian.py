@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,8 @@ class Measuring:
 
     def tell(self, spectrum: Spectrum, history: list[tuple[float, float, float]], complete: bool) -> None:
         """Measures and the spectrum as they stand."""
-        lead, run, dims = spectrum.lead, self.task, {"matrix": self.config.matrix}
+        lead, run = spectrum.lead, self.task
+        dims: dict[str, Any] = {"matrix": self.config.matrix}
         for name, index in (("lambda_max", 0), ("lambda_min", -1)):
             value, bound = float(lead.values[index]), float(lead.residuals[index])
             run.measure(name, value, interval=(value - bound, value + bound), **dims)

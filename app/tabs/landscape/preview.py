@@ -8,9 +8,46 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
 from app.shell.text import live, number, tr
+from app.widgets.card import Card
+from app.widgets.grid import CardGrid
 from app.widgets.labels import Label
+from app.widgets.session_link import SessionLink
+from engine.studies.training.config import TrainConfig
 
 COLUMNS = ("Layer", "Type", "Output", "Parameters")
+
+
+class NetworkPage(CardGrid):
+    """The page Network: asks a session for the layers of the network that is set up."""
+
+    def __init__(self) -> None:
+        super().__init__(columns=1)
+        self.preview = Preview()
+        self.card = self.add(
+            Card("Network", "layers, outputs for one example, parameters", "The layers of the network appear here.")
+        )
+        self.card.set_body(self.preview)
+        self._link = SessionLink("models.preview", parent=self)
+        self._link.done.connect(self._inspected)
+        self._link.failed.connect(lambda _method, error: self.card.show_empty("{error}", error=str(error)))
+
+    def inspect(self, train: TrainConfig | None) -> None:
+        """Show the network of a training; None: it comes from another run."""
+        if train is None:
+            self.card.show_empty("The network of the chosen run is used as it is.")
+            return
+        if not self.preview.table.rowCount():
+            self.card.show_empty("Building the network …")
+        model, data = train.model.model_dump(mode="json"), train.data.model_dump(mode="json")
+        self._link.call("layers", {"model": model, "data": data, "seed": train.seed}, key="layers")
+
+    def close_session(self) -> None:
+        """Let the session go."""
+        self._link.close()
+
+    def _inspected(self, _method: str, facts: dict[str, Any]) -> None:
+        self.preview.show_facts(facts)
+        self.card.show_body()
 
 
 class Preview(QWidget):

@@ -5,24 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPaintEvent, QPolygonF
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from app.shell.text import live, number, tr
 from app.shell.theme import CAPTION, SPACE_2, SPACE_3, theme, tokens
 from app.widgets.labels import Label
+from app.widgets.session_link import SessionLink
 
 THUMB = 40
 
 
 class SpotPanel(QFrame):
-    """A card below the numbers."""
+    """A card below the numbers; asks the session that holds network and plane.
+
+    Signals:
+        failed: the session's EngineError.
+    """
+
+    failed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("role", "card")
         self._spot: dict[str, Any] | None = None
+        self._link = SessionLink(parent=self)
+        self._link.done.connect(lambda _method, spot: self.show_spot(spot))
+        self._link.failed.connect(lambda _method, error: self.failed.emit(error))
         self._heading = Label("", "section")
         self._text = Label("", "muted", wrap=True)
         self.examples = Examples()
@@ -32,6 +42,23 @@ class SpotPanel(QFrame):
         for widget in (self._heading, self._text, self.examples):
             column.addWidget(widget)
         live(self._say)
+
+    def open_session(self, spec: dict[str, Any]) -> bool:
+        """Hold this plane's session; False when one is held already."""
+        if self._link.is_open():
+            return False
+        self._link.open("landscape.cursor", spec)
+        return True
+
+    def ask(self, place: tuple[float, float], split: str) -> None:
+        """Evaluate a place; of several waiting questions the last is answered."""
+        if self._link.is_open():
+            self._link.call("point", {"place": list(place), "split": split}, key="cursor")
+
+    def close_session(self) -> None:
+        """Forget the plane."""
+        self._link.close()
+        self.show_spot(None)
 
     def show_spot(self, spot: dict[str, Any] | None) -> None:
         """Show an answer of the session "landscape.cursor"; None before there is one."""

@@ -16,15 +16,13 @@ from app.tabs.landscape.cards import TITLES, PlaneCards
 from app.tabs.landscape.model import TASKS, LandscapeModel, preset
 from app.tabs.landscape.own_code import ask_consent
 from app.tabs.landscape.pages import ConnectPage, HessianPage, SimilarityPage
-from app.tabs.landscape.preview import Preview
+from app.tabs.landscape.preview import NetworkPage
 from app.tabs.landscape.spot import SpotPanel
 from app.tabs.setup import SetupPanel
-from app.widgets.card import Card
 from app.widgets.empty import EmptyState
 from app.widgets.grid import CardGrid
 from app.widgets.numbers import Number, NumbersPanel
 from app.widgets.rail import PageBar
-from app.widgets.session_link import SessionLink
 from engine.data.config import FileData, ModelFileData
 from engine.errors import EngineError
 from engine.models.config import UserModel
@@ -69,17 +67,12 @@ class LandscapeView(TabView):
         self.cards = PlaneCards(self.grid, self.model)
         self.cards.moved.connect(self._move)
         self.reports: dict[str, Report] = {}
-        self.preview = Preview()
+        self.network = NetworkPage()
         self.numbers = NumbersPanel()
         self.spot = SpotPanel()
         self.empty = EmptyState(TAB.title, TAB.summary, TAB.icon)
         self.empty.example.connect(self.example)
-        self.probe = SessionLink(parent=self)
-        self.probe.done.connect(self._spotted)
-        self.probe.failed.connect(lambda _method, error: self.report(error))
-        self.inspector = SessionLink("models.preview", parent=self)
-        self.inspector.done.connect(self._inspected)
-        self.inspector.failed.connect(lambda _method, error: self.network.show_empty("{error}", error=str(error)))
+        self.spot.failed.connect(self.report)
         self._build()
         live(self._say)
 
@@ -97,14 +90,8 @@ class LandscapeView(TabView):
         bar.addWidget(self.page_bar, 1)
         bar.addWidget(self.field)
         bar.addWidget(self.log)
-        self.network = Card(
-            "Network", "layers, outputs for one example, parameters", "The layers of the chosen network appear here."
-        )
-        self.network.set_body(self.preview)
-        page = CardGrid(columns=1)
-        page.add(self.network)
         self.pages_stack = QStackedWidget()
-        self.page_widgets: dict[str, QWidget] = {"plane": self.grid, "network": page}
+        self.page_widgets: dict[str, QWidget] = {"plane": self.grid, "network": self.network}
         for widget in self.page_widgets.values():
             self.pages_stack.addWidget(widget)
         filled = QWidget()
@@ -151,7 +138,7 @@ class LandscapeView(TabView):
         for widget in (self.field, self.log):
             widget.setVisible(name == "plane")
         if name == "network":
-            self._inspect()
+            self.network.inspect(self.model.config.train)
 
     def _page(self, name: str) -> QWidget:
         """A page, built when it is first looked at, so that the window is there sooner."""
@@ -257,8 +244,8 @@ class LandscapeView(TabView):
         """End the sessions."""
         self.setup.close_panel()
         self.cards.scene.close_session()
-        self.probe.close()
-        self.inspector.close()
+        self.spot.close_session()
+        self.network.close_session()
 
     # Runs ------------------------------------------------------------------------------------------------------------
     def show_runs(self, stages: Mapping[str, str]) -> None:
@@ -269,8 +256,7 @@ class LandscapeView(TabView):
         self.cards.show_waiting()
         for page in self.reports.values():
             page.clear()
-        self.spot.show_spot(None)
-        self.probe.close()
+        self.spot.close_session()
         for stage, run in stages.items():
             watch = self.services.runs.watch(run)
             watch.changed.connect(lambda stage=stage, run=run: self._read(stage, run))
@@ -305,20 +291,14 @@ class LandscapeView(TabView):
     # Cursor ----------------------------------------------------------------------------------------------------------
     def _open_cursor(self) -> None:
         spec = self.model.cursor_spec()
-        if spec is not None and not self.probe.is_open():
-            self.probe.open("landscape.cursor", {"root": str(self.services.root), **spec})
+        if spec is not None and self.spot.open_session({"root": str(self.services.root), **spec}):
             self._move(*self.model.cursor)
 
     def _move(self, alpha: float, beta: float) -> None:
         self.model.cursor = (alpha, beta)
         self.cards.heat.set_cursor(alpha, beta)
         self.cards.show_slices()
-        if self.probe.is_open():
-            split = "test" if self.model.field.startswith("test") else "train"
-            self.probe.call("point", {"place": [alpha, beta], "split": split}, key="cursor")
-
-    def _spotted(self, _method: str, spot: dict[str, Any]) -> None:
-        self.spot.show_spot(spot)
+        self.spot.ask((alpha, beta), "test" if self.model.field.startswith("test") else "train")
 
     # Choices ---------------------------------------------------------------------------------------------------------
     def _list_fields(self) -> None:
@@ -342,24 +322,7 @@ class LandscapeView(TabView):
         if self.setup.form.state()[0]:
             self.model.config = self.setup.form.value()
             if self.page_bar.current() == "network":
-                self._inspect()
-
-    def _inspect(self) -> None:
-        train = self.model.config.train
-        if train is None:
-            self.network.show_empty("The network of the chosen run is used as it is.")
-            return
-        self.network.show_body()
-        params = {
-            "model": train.model.model_dump(mode="json"),
-            "data": train.data.model_dump(mode="json"),
-            "seed": train.seed,
-        }
-        self.inspector.call("layers", params, key="layers")
-
-    def _inspected(self, _method: str, facts: dict[str, Any]) -> None:
-        self.preview.show_facts(facts)
-        self.network.show_body()
+                self.network.inspect(self.model.config.train)
 
     def _check(self, config: LandscapeConfig) -> str:
         if not config.stages():

@@ -14,7 +14,7 @@ from app.shell.text import live, tr
 from app.shell.theme import SPACE_2, SPACE_3, theme
 from app.widgets import export
 from app.widgets.labels import ElidedLabel, Label, tool
-from app.widgets.plot.canvas import Plot
+from app.widgets.plot import Plot
 from app.widgets.table_view import TableDialog
 from engine.errors import EngineError
 

@@ -71,7 +71,7 @@ def svg(widget: QWidget, *, light: bool = False, size: QSizeF | None = None, tit
     wanted = size or QSizeF(widget.size())
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    generator = QSvgGenerator(QSvgGenerator.SvgVersion.Svg11)
+    generator = QSvgGenerator()  # SVG Tiny 1.2: as Qt 6.10 writes SVG 1.1, one clip hides what comes after it
     generator.setOutputDevice(buffer)
     generator.setResolution(96)
     generator.setSize(wanted.toSize())

@@ -1,11 +1,18 @@
-"""The plot kit: lines, fields, points and bars, painted by one painter on screen, in SVG, in PDF and in PNG."""
+"""The plot kit: pyqtgraph's items in the theme's colours, with words, tables, read-outs and files for every picture."""
 
-from app.widgets.plot.bars import BarPlot
-from app.widgets.plot.canvas import Plot
-from app.widgets.plot.heat import HeatMap
-from app.widgets.plot.line import LinePlot
-from app.widgets.plot.scale import Axis
-from app.widgets.plot.scatter import ScatterPlot
-from app.widgets.plot.table import Table
+import PySide6.QtCore  # noqa: F401  (first, so that pyqtgraph takes this binding)
+
+# isort: split
+import pyqtgraph
+
+pyqtgraph.setConfigOptions(antialias=True, imageAxisOrder="row-major", background=None, useOpenGL=False)
+
+from app.widgets.plot.bars import BarPlot  # noqa: E402
+from app.widgets.plot.heat import HeatMap  # noqa: E402
+from app.widgets.plot.line import LinePlot  # noqa: E402
+from app.widgets.plot.picture import Plot  # noqa: E402
+from app.widgets.plot.scale import Axis  # noqa: E402
+from app.widgets.plot.scatter import ScatterPlot  # noqa: E402
+from app.widgets.plot.table import Table  # noqa: E402
 
 __all__ = ["Axis", "BarPlot", "HeatMap", "LinePlot", "Plot", "ScatterPlot", "Table"]

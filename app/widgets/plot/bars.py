@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
 
 from app.shell.text import short, tr
-from app.shell.theme import SERIES
+from app.shell.theme import SERIES, Tokens
 from app.widgets.plot import legend
-from app.widgets.plot.canvas import Plot, Reading
-from app.widgets.plot.frame import Frame
+from app.widgets.plot.legend import Entry
+from app.widgets.plot.picture import Plot, Reading
 from app.widgets.plot.scale import Axis, Ticks, View
 from app.widgets.plot.table import Table
 
@@ -25,13 +26,13 @@ class BarPlot(Plot):
     def __init__(
         self, name: str = "", parent: QWidget | None = None, *, x: Axis | None = None, y: Axis | None = None
     ) -> None:
-        super().__init__(name, parent)
-        self.axes = (x or Axis(), y or Axis())
         self._labels: list[str] = []
         self._edges: np.ndarray | None = None
         self._values: dict[str, np.ndarray] = {}
         self._ends: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._hidden: set[str] = set()
+        self._items: list[Any] = []
+        super().__init__(name, parent, x=x, y=y)
 
     def set_bars(
         self, labels: Sequence[str], values: Mapping[str, Any] | Any,
@@ -72,13 +73,13 @@ class BarPlot(Plot):
         self._labels, self._values, self._ends, self._edges = [], {}, {}, None
         self.refresh()
 
-    def _shown(self) -> dict[str, np.ndarray]:
+    def _seen(self) -> dict[str, np.ndarray]:
         return {name: column for name, column in self._values.items() if name not in self._hidden}
 
     def bounds(self) -> tuple[float, float, float, float] | None:
         columns = [
-            *self._shown().values(),
-            *(end for name, ends in self._ends.items() if name in self._shown() for end in ends),
+            *self._seen().values(),
+            *(end for name, ends in self._ends.items() if name in self._seen() for end in ends),
         ]
         numbers = np.concatenate(columns) if columns else np.empty(0)
         numbers = numbers[np.isfinite(numbers)]
@@ -93,9 +94,9 @@ class BarPlot(Plot):
         room = ((y1 - y0) or 1.0) * 0.06
         return View(x0, x1, y0 - (room if y0 < 0 else 0.0), y1 + (room if y1 > 0 or y1 == y0 else 0.0))
 
-    def entries(self) -> list[legend.Entry]:
+    def entries(self) -> list[Entry]:
         return [
-            legend.Entry(name, self._colour(name), symbol="square", line=False, visible=name not in self._hidden)
+            Entry(name, self._colour(name), symbol="s", line=False, visible=name not in self._hidden)
             for name in self._values
         ]
 
@@ -115,7 +116,7 @@ class BarPlot(Plot):
 
     def _slots(self) -> list[tuple[str, int, float, float]]:
         """Series, index, left and right end of each bar in x."""
-        shown = list(self._shown())
+        shown = list(self._seen())
         if self._edges is not None:
             ends = list(zip(self._edges[:-1].tolist(), self._edges[1:].tolist(), strict=True))
             return [(name, i, a, b) for name in shown for i, (a, b) in enumerate(ends)]
@@ -125,37 +126,37 @@ class BarPlot(Plot):
             for k, name in enumerate(shown) for i in range(len(self._labels))
         ]  # fmt: skip
 
-    def paint_data(self, painter: QPainter, frame: Frame) -> None:
-        over = self._edges is not None and len(self._shown()) > 1
-        for name, index, low, high in self._slots():
-            value = self._values[name][index]
-            if not np.isfinite(value):
-                continue
-            gap = 0.5 if self._edges is not None else 1.0
-            box = QRectF(frame.point(low, max(0.0, value)), frame.point(high, min(0.0, value))).adjusted(
-                gap, 0, -gap, 0
-            )
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(frame.look.colour(self._colour(name), 0.55 if over else 0.92))
-            painter.drawRect(box & frame.area.adjusted(0, -1, 0, 1))
+    def show_data(self, look: Tokens) -> None:
+        for item in self._items:
+            self.box.removeItem(item)
+        slots, view = self._slots(), self._shown
+        shade = 0.55 if self._edges is not None and len(self._seen()) > 1 else 0.92
+        gap = (0.5 if self._edges is not None else 1.0) * (view.x1 - view.x0) / max(1.0, self._area.width())
+        self._items = []
+        for name, values in self._seen().items():
+            ends = np.array([(low, high) for owner, _, low, high in slots if owner == name]).reshape(-1, 2)
+            good = np.isfinite(values)
+            # Cut to the view, because not every file format clips.
+            left, right = np.clip(ends[good] + [gap, -gap], view.x0, view.x1).T
+            bottom, top = np.clip([np.minimum(values[good], 0), np.maximum(values[good], 0)], view.y0, view.y1)
+            brush = look.colour(self._colour(name), shade)
+            self._items.append(pg.BarGraphItem(x0=left, x1=right, y0=bottom, y1=top, pen=None, brush=brush))
             if name in self._ends:
-                a, b = (float(end[index]) for end in self._ends[name])
-                if np.isfinite(a) and np.isfinite(b):
-                    self._paint_interval(painter, frame, (low + high) / 2, a, b)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        if frame.view.y0 < 0:
-            painter.setPen(legend.pen(frame.look.colour("muted"), 1))
-            painter.drawLine(QLineF(frame.area.left(), float(frame.y(0.0)), frame.area.right(), float(frame.y(0.0))))
+                self._items.append(self._whiskers(ends.mean(axis=1), *self._ends[name], look))
+        if view.y0 < 0:
+            self._items.append(pg.InfiniteLine(0.0, angle=0, pen=legend.pen(look.colour("muted"), 1.0)))
+        for item in self._items:
+            self.box.addItem(item, ignoreBounds=True)
 
-    def _paint_interval(self, painter: QPainter, frame: Frame, x: float, low: float, high: float) -> None:
-        painter.setPen(legend.pen(frame.look.colour("text"), 1.2))
-        top, bottom = frame.point(x, high), frame.point(x, low)
-        painter.drawLine(QLineF(top, bottom))
-        for end in (top, bottom):
-            painter.drawLine(QLineF(end - QPointF(4, 0), end + QPointF(4, 0)))
+    def _whiskers(self, x: np.ndarray, low: np.ndarray, high: np.ndarray, look: Tokens) -> pg.ErrorBarItem:
+        good = np.isfinite(low) & np.isfinite(high)
+        beam = 8 * (self._shown.x1 - self._shown.x0) / max(1.0, self._area.width())
+        height = (high - low)[good]
+        pen = legend.pen(look.colour("text"), 1.2)
+        return pg.ErrorBarItem(x=x[good], y=(low + high)[good] / 2, height=height, beam=beam, pen=pen)
 
-    def reading(self, frame: Frame, at: QPointF) -> Reading | None:
-        x, _ = frame.inverse(at)
+    def reading(self, at: QPointF) -> Reading | None:
+        x, _ = self.place(at)
         lines = []
         for name, index, low, high in self._slots():
             if low <= x < high:
@@ -164,7 +165,7 @@ class BarPlot(Plot):
                 lines.append(f"{head}: {short(float(self._values[name][index]))}")
         return Reading(tuple(lines)) if lines else None
 
-    def paint_cross(self, painter: QPainter, frame: Frame, at: QPointF) -> None:
+    def paint_cross(self, painter: QPainter, at: QPointF) -> None:
         """The bar itself shows what is read."""
 
     def table(self) -> Table:

@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QBrush, QFontMetricsF, QImage, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPen
-from PySide6.QtWidgets import QWidget
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QBrush, QColor, QKeyEvent, QLinearGradient, QMouseEvent, QPainter, QPen
+from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 
 from app.shell.text import short, tr
-from app.shell.theme import CAPTION, theme
-from app.widgets.plot import axes as axis_paint
-from app.widgets.plot import colours, contours, legend
-from app.widgets.plot.canvas import Plot, Reading
-from app.widgets.plot.frame import Frame, polygon
+from app.shell.theme import Tokens
+from app.widgets.plot import colours, contours
+from app.widgets.plot.axis import TickAxis, fit
+from app.widgets.plot.legend import pen
+from app.widgets.plot.picture import Plot, Reading
 from app.widgets.plot.scale import Axis, View
 from app.widgets.plot.table import Table
 
-BAR = 12.0
+BAR, BESIDE = 12.0, 10.0  # pixels: width of the colour bar, gap before it
+FINE = 8  # pixels of the image a cell where the grid is uneven
+_STEPS = {Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, 1), Qt.Key.Key_Down: (0, -1)}
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,31 @@ class Field:
         sy = (self.y[-1] - self.y[0]) / max(1, len(self.y) - 1) / 2 or 0.5
         return float(self.x[0] - sx), float(self.x[-1] + sx), float(self.y[0] - sy), float(self.y[-1] + sy)
 
+    def even(self, *, smooth: bool) -> np.ndarray:
+        """Values (rows, columns) of an image with even pixels over ``edges``; the grid may be uneven.
+
+        Args:
+            smooth: bilinear between the points of an uneven grid, else the nearest.
+        """
+        steps = (np.diff(self.x), np.diff(self.y))
+        if all(np.allclose(step, step[:1]) for step in steps):
+            return self.z
+        x0, x1, y0, y1 = self.edges()
+        z = self.z
+        for axis, (places, low, high) in enumerate(((self.y, y0, y1), (self.x, x0, x1))):
+            count = min(1024, FINE * len(places))
+            at = np.clip(low + (high - low) * (np.arange(count) + 0.5) / count, places[0], places[-1])
+            share = np.interp(at, places, np.arange(len(places)))
+            first = np.minimum(share.astype(int), max(0, len(places) - 2))
+            second = np.minimum(first + 1, len(places) - 1)
+            weight = (share - first).reshape((-1, 1) if axis == 0 else (1, -1))
+            near, far = np.take(z, first, axis), np.take(z, second, axis)
+            if smooth:  # a weight of 0 must not let a missing neighbour in
+                z = np.where(weight == 0, near, np.where(weight == 1, far, (1 - weight) * near + weight * far))
+            else:
+                z = np.where(weight < 0.5, near, far)
+        return z
+
 
 class HeatMap(Plot):
     """A field on a regular grid.
@@ -51,35 +79,61 @@ class HeatMap(Plot):
     """
 
     moved = Signal(float, float)
-    frame_grid = False
+    grid = False
 
     def __init__(
         self, name: str = "", parent: QWidget | None = None, *, x: Axis | None = None, y: Axis | None = None,
         value: Axis | None = None, colour_map: Literal["viridis", "diverging"] = "viridis", log: bool = False,
         contour_count: int = 12, smooth: bool = True, cursor: bool = False, keep_aspect: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(name, parent)
-        self.axes = (x or Axis(), y or Axis())
         self.value_axis = value or Axis()
         self._map, self._log, self._count, self._smooth = colour_map, log, contour_count, smooth
-        self.keep_aspect = keep_aspect
         self._input: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._field: Field | None = None
-        self._levels: tuple[float, float] | None = None
+        self._levels = (0.0, 1.0)
         self._fixed: tuple[float, float] | None = None
-        self._image: QImage | None = None
-        self._lines: list[tuple[float, list[np.ndarray]]] = []
+        self._lines: np.ndarray | None = None
         self._path: np.ndarray | None = None
         self._star: tuple[float, float] | None = None
-        self._has_cursor = cursor
+        self._has_cursor, self._held = cursor, False
         self._cursor: tuple[float, float] | None = None
+        super().__init__(name, parent, x=x, y=y)
+        self.keep_aspect = keep_aspect
+        self._add_items()
+
+    def _add_items(self) -> None:
+        self.bar = TickAxis("right")
+        self.bar.unlinkFromView()
+        self._ramp = QGraphicsRectItem(self.item)
+        self.grid_layout.addItem(self.bar, 0, 3)
+        self._missing = QGraphicsRectItem(self.box)
+        self._missing.setZValue(-100)
+        self._missing.setPen(QPen(Qt.PenStyle.NoPen))
+        self._hatch = QGraphicsRectItem(self._missing)
+        self._hatch.setPen(QPen(Qt.PenStyle.NoPen))
+        self._image = pg.ImageItem(axisOrder="row-major")
+        self._contours = pg.PlotCurveItem(connect="finite", antialias=True)
+        self._track = (pg.PlotCurveItem(antialias=True), pg.PlotCurveItem(antialias=True))
+        self._dots = pg.ScatterPlotItem(symbol="o", size=5.6, brush="w", pen=pen(_black(0.5), 0.8), antialias=True)
+        self._mark = pg.ScatterPlotItem(symbol="star", size=15, brush="#ffd54a", pen=pen(_ink("#3a2a00"), 1))
+        for width, item in zip((3.4, 1.8), self._track, strict=True):
+            item.setPen(pen(_black(0.35) if width > 2 else _ink("#ffffff"), width))
+        shades = ((_black(0.35), 3.0), (_ink("#ffffff"), 1.2))
+        self._cross = [pg.InfiniteLine(angle=angle, pen=pen(*shade)) for shade in shades for angle in (0, 90)]
+        self._ring = [
+            pg.TargetItem(size=12, symbol="o", movable=False, pen=pen(*shade), brush=None) for shade in shades
+        ]
+        items = (self._image, self._contours, *self._track, self._dots, self._mark, *self._cross, *self._ring)
+        for depth, item in enumerate(items):
+            item.setZValue(depth)
+            self.box.addItem(item, ignoreBounds=True)
 
     # Data ------------------------------------------------------------------------------------------------------------
     def set_field(self, x: Any, y: Any, z: Any) -> None:
         """Show a field; call it again with a finer grid as it arrives.
 
         Args:
-            x: (nx,) and y: (ny,), increasing, equally far apart. z: (ny, nx); NaN where there is no value yet.
+            x: (nx,) and y: (ny,), increasing; coarse grids may be uneven. z: (ny, nx); NaN where there is no value yet.
 
         Raises:
             ValueError: the shapes do not fit.
@@ -113,7 +167,7 @@ class HeatMap(Plot):
     def set_cursor(self, x: float, y: float) -> None:
         """Put the cursor somewhere without telling anybody."""
         self._cursor = (float(x), float(y))
-        self.update()
+        self._place_cursor()
 
     def cursor_place(self) -> tuple[float, float] | None:
         """Where the cursor is."""
@@ -136,8 +190,7 @@ class HeatMap(Plot):
 
     def clear(self) -> None:
         """Show nothing."""
-        self._input = self._field = self._image = self._levels = self._path = self._star = self._cursor = None
-        self._lines = []
+        self._input = self._field = self._path = self._star = self._cursor = self._lines = None
         self._view = None
         self.refresh()
 
@@ -145,11 +198,9 @@ class HeatMap(Plot):
         if self._input is not None:
             xs, ys, raw = self._input
             shown = Axis(log=True).scaled(raw) if self._log else raw
-            self._field = Field(xs, ys, shown, raw)
+            self._field = Field(xs, ys, np.where(np.isfinite(shown), shown, np.nan), raw)
             self._levels = self._fixed or colours.levels(shown, self._map)
-            self._image = colours.painted(shown, self._map, *self._levels)
-            steps = contours.even_levels(*self._levels, self._count)
-            self._lines = [(float(level), contours.lines(xs, ys, shown, float(level))) for level in steps]
+            self._lines = None
         self.refresh()
 
     # Plot ------------------------------------------------------------------------------------------------------------
@@ -166,116 +217,89 @@ class HeatMap(Plot):
             (tr("Smooth colours"), self._smooth, self.set_smooth),
         ]
 
-    def paint_data(self, painter: QPainter, frame: Frame) -> None:
-        if self._field is None or self._image is None:
-            return
-        x0, x1, y0, y1 = self._field.edges()
-        target = QRectF(frame.point(x0, y1), frame.point(x1, y0))
-        if not np.isfinite(self._field.z).all():
-            painter.fillRect(target & frame.area, frame.look.colour("hover"))
-            painter.fillRect(target & frame.area, QBrush(frame.look.colour("edge"), Qt.BrushStyle.BDiagPattern))
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._smooth)
-        painter.drawImage(target, self._image)
-        self._paint_contours(painter, frame)
-        self._paint_path(painter, frame)
+    def over_files(self) -> list[Any]:
+        return [*self._cross, *self._ring]
 
-    def _paint_contours(self, painter: QPainter, frame: Frame) -> None:
-        colour = frame.look.colour("#ffffff", 0.45) if self._map == "viridis" else frame.look.colour("#1d2430", 0.35)
-        for level, lines in self._lines:
-            strong = self._map == "diverging" and abs(level) < 1e-12
-            painter.setPen(QPen(colour, 1.6 if strong else 1.0))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            path = QPainterPath()
-            for line in lines:
-                path.addPolygon(polygon(frame.x(line[:, 0]), frame.y(line[:, 1])))
-            painter.drawPath(path)
+    def show_data(self, look: Tokens) -> None:
+        field, full = self._field, self._field is not None
+        for item in (self._image, self._contours, self._ramp):
+            item.setVisible(full)
+        self._missing.setVisible(field is not None and not np.isfinite(field.z).all())
+        self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._smooth)
+        if field is not None:
+            x0, x1, y0, y1 = field.edges()
+            values = field.even(smooth=self._smooth)
+            self._image.setImage(values, autoLevels=False, levels=self._levels, lut=colours.lut(self._map))
+            self._image.setRect(QRectF(x0, y0, x1 - x0, y1 - y0))
+            corner = self._area.topLeft()
+            cells = QRectF(self.point(x0, y1) - corner, self.point(x1, y0) - corner) & QRectF(self.box.rect())
+            self._missing.setRect(cells)
+            self._missing.setBrush(QBrush(look.colour("hover")))
+            self._hatch.setRect(cells)
+            self._hatch.setBrush(QBrush(look.colour("edge"), Qt.BrushStyle.BDiagPattern))
+            self._show_contours(field)
+        path = self._path if self._path is not None else np.empty((0, 2))
+        for item in self._track:
+            item.setData(path[:, 0], path[:, 1])
+        dots = path[:: max(1, len(path) // 60)]
+        self._dots.setData(dots[:, 0], dots[:, 1])
+        star = np.array([self._star] if self._star is not None else np.empty((0, 2)))
+        self._mark.setData(star[:, 0], star[:, 1])
+        self._place_cursor()
 
-    def _paint_path(self, painter: QPainter, frame: Frame) -> None:
-        if self._path is not None and len(self._path):
-            x, y = frame.x(self._path[:, 0]), frame.y(self._path[:, 1])
-            for colour, width in (("#000000", 3.4), ("#ffffff", 1.8)):
-                painter.setPen(legend.pen(frame.look.colour(colour, 0.35 if width > 2 else 1.0), width))
-                painter.setBrush(Qt.BrushStyle.NoBrush)
-                painter.drawPolyline(polygon(x, y))
-            painter.setPen(QPen(frame.look.colour("#000000", 0.5), 0.8))
-            painter.setBrush(frame.look.colour("#ffffff"))
-            apart = max(1, len(x) // 60)
-            for px, py in zip(x[::apart].tolist(), y[::apart].tolist(), strict=True):
-                painter.drawEllipse(QPointF(px, py), 2.8, 2.8)
-        if self._star is not None:
-            painter.setPen(QPen(frame.look.colour("#3a2a00"), 1))
-            painter.setBrush(frame.look.colour("#ffd54a"))
-            painter.drawPath(legend.symbol("star", frame.point(*self._star), 5.0))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+    def _show_contours(self, field: Field) -> None:
+        if self._lines is None:
+            found = [
+                line
+                for level in contours.even_levels(*self._levels, self._count)
+                for line in contours.lines(field.x, field.y, field.z, float(level))
+            ]
+            apart = [np.vstack([line, [[np.nan, np.nan]]]) for line in found]
+            self._lines = np.concatenate(apart) if apart else np.empty((0, 2))
+            self._contours.setData(self._lines[:, 0], self._lines[:, 1])
+        self._contours.setPen(pen(_ink("#ffffff", 0.45) if self._map == "viridis" else _ink("#1d2430", 0.35), 1.0))
 
-    def _bar_ticks(self, height: float) -> Any:
-        assert self._levels is not None
-        return axis_paint.fit(Axis(log=self._log), *self._levels, height, upright=True)
-
-    def side_width(self) -> float:
+    def show_side(self, look: Tokens, height: float) -> float:
+        self.bar.setVisible(self._field is not None)
+        self.grid_layout.setColumnFixedWidth(2, BESIDE + BAR if self._field is not None else 0)
         if self._field is None:
+            self.bar.setWidth(0)
             return 0.0
-        metrics = QFontMetricsF(theme().font(CAPTION))
-        title = metrics.height() + 2 if self.value_axis.title() else 0.0
-        return 10 + BAR + 6 + axis_paint.label_width(self._bar_ticks(self.height() - 60.0)) + title
+        self.bar.setRange(*self._levels)
+        found = fit(Axis(log=self._log), *self._levels, height, upright=True)
+        return BESIDE + BAR + self.bar.show_ticks(found, self.value_axis.title(), height, look)
 
-    def paint_side(self, painter: QPainter, frame: Frame, side: QRectF) -> None:
-        assert self._levels is not None
-        bar = QRectF(side.left(), side.top(), BAR, side.height())
-        painter.drawImage(bar, colours.ramp(self._map))
-        metrics = QFontMetricsF(theme().font(CAPTION))
-        low, high = self._levels
-        painter.setFont(theme().font(CAPTION, tabular=True))
-        painter.setPen(frame.look.colour("muted"))
-        found = self._bar_ticks(self.height() - 60.0)
-        for place, label in zip(found.places, found.labels, strict=True):
-            y = bar.bottom() - (place - low) / (high - low) * bar.height()
-            painter.drawLine(QLineF(bar.right(), y, bar.right() + 3, y))
-            y = min(max(y, bar.top() + metrics.height() / 2 - 4), bar.bottom() - metrics.height() / 2 + 4)
-            box = QRectF(bar.right() + 6, y - metrics.height() / 2, 100, metrics.height())
-            painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), label)
-        title = " ".join(part for part in (self.value_axis.title(), found.factor) if part)
-        if title:
-            painter.save()
-            painter.translate(side.right() - metrics.height() / 2 + 2, side.center().y())
-            painter.rotate(-90)
-            box = QRectF(-side.height() / 2, -metrics.height() / 2, side.height(), metrics.height())
-            painter.drawText(
-                box,
-                int(Qt.AlignmentFlag.AlignCenter),
-                metrics.elidedText(title, Qt.TextElideMode.ElideRight, side.height()),
-            )
-            painter.restore()
+    def laid_out(self, look: Tokens) -> None:
+        ramp = QRectF(self._area.right() + BESIDE, self._area.top(), BAR, self._area.height())
+        shades = QLinearGradient(ramp.bottomLeft(), ramp.topLeft())
+        table = colours.lut(self._map)
+        shades.setStops([(share / 32, pg.mkColor(*table[round(255 * share / 32)].tolist())) for share in range(33)])
+        self._ramp.setRect(ramp)
+        self._ramp.setPen(QPen(Qt.PenStyle.NoPen))
+        self._ramp.setBrush(QBrush(shades))
 
-    def paint_over(self, painter: QPainter) -> None:
-        frame = self._frame
-        if frame is not None and self._has_cursor and self._field is not None and self._cursor is not None:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            centre = frame.point(*self._cursor)
-            if frame.area.contains(centre):
-                for colour, width in (("#000000", 3.0), ("#ffffff", 1.2)):
-                    painter.setPen(legend.pen(frame.look.colour(colour, 0.35 if width > 2 else 1.0), width))
-                    painter.setBrush(Qt.BrushStyle.NoBrush)
-                    painter.drawLine(QLineF(centre.x(), frame.area.top(), centre.x(), frame.area.bottom()))
-                    painter.drawLine(QLineF(frame.area.left(), centre.y(), frame.area.right(), centre.y()))
-                    painter.drawEllipse(centre, 6, 6)
-        super().paint_over(painter)
+    def _place_cursor(self) -> None:
+        shown = self._has_cursor and self._field is not None and self._cursor is not None
+        for item in (*self._cross, *self._ring):
+            item.setVisible(shown)
+            if self._cursor is not None:
+                item.setPos(QPointF(*self._cursor))
+        self.viewport().update()
 
-    def reading(self, frame: Frame, at: QPointF) -> Reading | None:
+    def reading(self, at: QPointF) -> Reading | None:
         if self._field is None:
             return None
-        x, y = frame.inverse(at)
-        row, column = self._field.nearest(x, y)
+        row, column = self._field.nearest(*self.place(at))
         value = float(self._field.raw[row, column])
         said = short(value) if np.isfinite(value) else tr("no value")
         names = [axis.label or default for axis, default in zip((*self.axes, self.value_axis), "xyz", strict=True)]
         place = (float(self._field.x[column]), float(self._field.y[row]))
         return Reading(
             (f"{names[0]} = {short(place[0], 3)}, {names[1]} = {short(place[1], 3)}", f"{names[2]} = {said}"),
-            ((frame.point(*place), "accent"),),
+            ((self.point(*place), "accent"),),
         )
 
-    def paint_cross(self, painter: QPainter, frame: Frame, at: QPointF) -> None:
+    def paint_cross(self, painter: QPainter, at: QPointF) -> None:
         """A field needs no line under the pointer: the ringed grid point tells what is read."""
 
     # The cursor ------------------------------------------------------------------------------------------------------
@@ -283,37 +307,33 @@ class HeatMap(Plot):
         assert self._field is not None
         x0, x1, y0, y1 = self._field.x[0], self._field.x[-1], self._field.y[0], self._field.y[-1]
         self._cursor = (float(np.clip(x, x0, x1)), float(np.clip(y, y0, y1)))
+        self._place_cursor()
         self.moved.emit(*self._cursor)
-        self.update()
-
-    def _dragging(self, event: QMouseEvent) -> bool:
-        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        return self._has_cursor and self._field is not None and self._frame is not None and not shift
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if (
-            event.button() == Qt.MouseButton.LeftButton
-            and self._dragging(event)
-            and self.area().contains(event.position())
-        ):
-            assert self._frame is not None
-            self._put(*self._frame.inverse(event.position()))
+        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        left = event.button() == Qt.MouseButton.LeftButton
+        self._held = self._has_cursor and self._field is not None and left and not shift
+        self._held = self._held and self._area.contains(event.position())
+        if not self._held:
+            super().mousePressEvent(event)
             return
-        super().mousePressEvent(event)
+        self._put(*self.place(event.position()))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if event.buttons() & Qt.MouseButton.LeftButton and self._box is None and self._dragging(event):
-            assert self._frame is not None
-            self._pointer = event.position()
-            self._put(*self._frame.inverse(event.position()))
+        if not (self._held and event.buttons() & Qt.MouseButton.LeftButton):
+            super().mouseMoveEvent(event)
             return
-        super().mouseMoveEvent(event)
+        self._point_to(event.position())
+        self._put(*self.place(event.position()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        held, self._held = self._held, False
+        if not held:
+            super().mouseReleaseEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        steps = {
-            Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, 1), Qt.Key.Key_Down: (0, -1),
-        }  # fmt: skip
-        move = steps.get(Qt.Key(event.key()))
+        move = _STEPS.get(Qt.Key(event.key()))
         if not self._has_cursor or self._field is None or move is None:
             super().keyPressEvent(event)
             return
@@ -351,3 +371,13 @@ class HeatMap(Plot):
             text += " " + tr("Lowest {low} at {at}, highest {high}.", low=low, at=at, high=high)
         missing = int((~finite).sum())
         return text + (" " + tr("{n} values are missing.", n=missing) if missing else "")
+
+
+def _ink(colour: str, alpha: float = 1.0) -> QColor:
+    made = QColor(colour)
+    made.setAlphaF(alpha)
+    return made
+
+
+def _black(alpha: float) -> QColor:
+    return _ink("#000000", alpha)

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QFontMetricsF, QPainter
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QWidget
 
 from app.shell.text import short, tr
-from app.shell.theme import CAPTION, SERIES, theme
-from app.widgets.plot import legend, series
-from app.widgets.plot.canvas import Plot, Reading
-from app.widgets.plot.frame import Frame
+from app.shell.theme import SERIES, Tokens
+from app.widgets.plot import legend
+from app.widgets.plot.legend import Entry
+from app.widgets.plot.picture import Plot, Reading
 from app.widgets.plot.scale import Axis
-from app.widgets.plot.series import Growing, Series
+from app.widgets.plot.series import Drawn, Growing, Series
 from app.widgets.plot.table import Table
 
 
@@ -37,11 +37,11 @@ class LinePlot(Plot):
     def __init__(
         self, name: str = "", parent: QWidget | None = None, *, x: Axis | None = None, y: Axis | None = None
     ) -> None:
-        super().__init__(name, parent)
         self._series: dict[str, Series] = {}
+        self._drawn: dict[str, Drawn] = {}
         self._marks: list[Mark] = []
-        if x is not None or y is not None:
-            self.axes = (x or Axis(), y or Axis())
+        self._lines: list[pg.InfiniteLine] = []
+        super().__init__(name, parent, x=x, y=y)
 
     # Data ------------------------------------------------------------------------------------------------------------
     def set_series(
@@ -123,23 +123,23 @@ class LinePlot(Plot):
         taken = {one.rank for one in self._series.values()}
         return next(rank for rank in range(len(taken) + 1) if rank not in taken)
 
-    def _shown(self) -> list[Series]:
+    def _shown_series(self) -> list[Series]:
         return [one for one in self._series.values() if one.visible]
 
     # Plot ------------------------------------------------------------------------------------------------------------
     def bounds(self) -> tuple[float, float, float, float] | None:
-        extents = [one.extent(self.axes) for one in self._shown()]
+        extents = [one.extent(self.axes) for one in self._shown_series()]
         found = [extent for extent in extents if extent is not None]
         if not found:
             return None
         low_x, high_x, low_y, high_y = zip(*found, strict=True)
         return float(min(low_x)), float(max(high_x)), float(min(low_y)), float(max(high_y))
 
-    def entries(self) -> list[legend.Entry]:
+    def entries(self) -> list[Entry]:
         several = len(self._series) > 1
         found = [one.entry(several) for one in self._series.values()]
         named = {mark.name: mark for mark in self._marks if mark.name}
-        return found + [legend.Entry(name, mark.colour) for name, mark in named.items()]
+        return found + [Entry(name, mark.colour) for name, mark in named.items()]
 
     def toggle(self, name: str) -> None:
         if name in self._series:
@@ -157,32 +157,35 @@ class LinePlot(Plot):
         wanted = (self.axes[0].log if x is None else x, self.axes[1].log if y is None else y)
         self.set_axes(replace(self.axes[0], log=wanted[0]), replace(self.axes[1], log=wanted[1]))
 
-    def paint_data(self, painter: QPainter, frame: Frame) -> None:
+    def show_data(self, look: Tokens) -> None:
         several = len(self._series) > 1
-        for mark in self._marks:
-            self._paint_mark(painter, frame, mark)
-        for one in self._shown():
-            series.paint(painter, frame, one, self.axes, several)
+        for name in [name for name in self._drawn if name not in self._series]:
+            self._drawn.pop(name).remove(self.box)
+        for name, one in self._series.items():
+            if name not in self._drawn:
+                self._drawn[name] = Drawn(self.box)
+            self._drawn[name].show(one, self.axes, look, self._area, self._shown, self.live, several)
+        self._show_marks(look)
 
-    def _paint_mark(self, painter: QPainter, frame: Frame, mark: Mark) -> None:
-        place = float(self.axes[0 if mark.upright else 1].scaled(np.array([mark.value]))[0])
-        area = frame.area
-        painter.setPen(legend.pen(frame.look.colour(mark.colour), 1.2))
-        if not np.isfinite(place):
-            return
-        if mark.upright and frame.view.x0 <= place <= frame.view.x1:
-            x = float(frame.x(place))
-            painter.drawLine(QLineF(x, area.top(), x, area.bottom()))
-        elif not mark.upright and frame.view.y0 <= place <= frame.view.y1:
-            y = float(frame.y(place))
-            painter.drawLine(QLineF(area.left(), y, area.right(), y))
+    def _show_marks(self, look: Tokens) -> None:
+        places = [float(self.axes[0 if m.upright else 1].scaled(np.array([m.value]))[0]) for m in self._marks]
+        while len(self._lines) > len(places):
+            self.box.removeItem(self._lines.pop())
+        while len(self._lines) < len(places):
+            self._lines.append(pg.InfiniteLine())
+            self.box.addItem(self._lines[-1], ignoreBounds=True)
+        for line, mark, place in zip(self._lines, self._marks, places, strict=True):
+            line.setVisible(bool(np.isfinite(place)))
+            line.setAngle(90 if mark.upright else 0)
+            line.setValue(place if np.isfinite(place) else 0.0)
+            line.setPen(legend.pen(look.colour(mark.colour), 1.2))
 
-    def reading(self, frame: Frame, at: QPointF) -> Reading | None:
-        x, _ = frame.inverse(at)
+    def reading(self, at: QPointF) -> Reading | None:
+        x, _ = self.place(at)
         lines: list[str] = []
         marks: list[tuple[QPointF, str]] = []
-        for one in self._shown():
-            index = self._nearest(one, frame, at, x)
+        for one in self._shown_series():
+            index = self._nearest(one, at, x)
             if index is None:
                 continue
             along = one.along(self.axes)
@@ -190,21 +193,20 @@ class LinePlot(Plot):
                 lines.append(f"{self.axes[0].label or 'x'} = {short(float(one.x.values[index]))}")
             value = short(float(one.y.values[index]))
             lines.append(f"{one.name}: {value}" if len(self._series) > 1 else f"{self.axes[1].label or 'y'} = {value}")
-            marks.append((frame.point(float(along.x[index]), float(along.y[index])), one.colour))
+            marks.append((self.point(float(along.x[index]), float(along.y[index])), one.colour))
         return Reading(tuple(lines), tuple(marks)) if lines else None
 
-    def _nearest(self, one: Series, frame: Frame, at: QPointF, x: float) -> int | None:
+    def _nearest(self, one: Series, at: QPointF, x: float) -> int | None:
         along = one.along(self.axes)
-        sx, sy, rising = along.x, along.y, along.rising
-        good = np.flatnonzero(np.isfinite(sx) & np.isfinite(sy))
+        good = np.flatnonzero(np.isfinite(along.x) & np.isfinite(along.y))
         if not len(good):
             return None
-        if rising:
-            place = int(np.searchsorted(sx[good], x))
+        if along.rising:
+            place = int(np.searchsorted(along.x[good], x))
             near = [good[i] for i in (place - 1, place) if 0 <= i < len(good)]
-            return int(min(near, key=lambda i: abs(sx[i] - x)))
-        distance = (frame.x(sx[good]) - at.x()) ** 2 + (frame.y(sy[good]) - at.y()) ** 2
-        return int(good[np.argmin(distance)])
+            return int(min(near, key=lambda i: abs(along.x[i] - x)))
+        px, py = self.pixels(along.x[good], along.y[good])
+        return int(good[np.argmin((px - at.x()) ** 2 + (py - at.y()) ** 2)])
 
     def table(self) -> Table:
         shown = list(self._series.values())
@@ -249,12 +251,3 @@ class LinePlot(Plot):
             )
             parts.append(text)
         return " ".join(parts)
-
-
-def note(painter: QPainter, frame: Frame, text: str) -> None:
-    """A muted remark in the top right corner of the plot area."""
-    metrics = QFontMetricsF(theme().font(CAPTION))
-    painter.setFont(theme().font(CAPTION))
-    painter.setPen(frame.look.colour("muted"))
-    box = QRectF(frame.area.left(), frame.area.top() + 2, frame.area.width() - 6, metrics.height())
-    painter.drawText(box, int(Qt.AlignmentFlag.AlignRight), text)

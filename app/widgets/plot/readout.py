@@ -5,15 +5,14 @@ from __future__ import annotations
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter, QPen
 
-from app.shell.theme import CAPTION, theme
-from app.widgets.plot.frame import Frame
+from app.shell.theme import CAPTION, Tokens, theme
 
 
 def paint_readout(
-    painter: QPainter, frame: Frame, at: QPointF, lines: tuple[str, ...], marks: tuple[tuple[QPointF, str], ...]
-) -> None:
-    """Ring the marked points and write the lines beside the pointer, inside the plot area."""
-    look = frame.look
+    painter: QPainter, area: QRectF, look: Tokens, at: QPointF, lines: tuple[str, ...],
+    marks: tuple[tuple[QPointF, str], ...] = (),
+) -> None:  # fmt: skip
+    """Ring the marked points and write the lines beside the pointer, inside an area in pixels."""
     for centre, colour in marks:
         painter.setPen(QPen(look.colour("panel"), 1.5))
         painter.setBrush(look.colour(colour))
@@ -22,9 +21,9 @@ def paint_readout(
     metrics = QFontMetricsF(font)
     width = max(metrics.horizontalAdvance(line) for line in lines) + 16
     height = metrics.height() * len(lines) + 10
-    left = at.x() + 12 if at.x() + 12 + width <= frame.area.right() else at.x() - 12 - width
-    left = max(frame.area.left() + 2, left)
-    top = min(max(frame.area.top() + 2, at.y() - height - 8), frame.area.bottom() - height - 2)
+    left = at.x() + 12 if at.x() + 12 + width <= area.right() else at.x() - 12 - width
+    left = max(area.left() + 2, left)
+    top = min(max(area.top() + 2, at.y() - height - 8), area.bottom() - height - 2)
     box = QRectF(left, top, width, height)
     painter.setPen(QPen(look.colour("edge"), 1))
     painter.setBrush(look.colour("panel", 0.95))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.shell.text import MINUS, power
+from app.shell.text import MINUS, power, tr
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Axis:
     """What an axis says.
 
     Attributes:
-        label: name or symbol of the quantity. unit: "" when dimensionless. log: base-10 logarithmic.
+        label: English name or symbol of the quantity. unit: "" when dimensionless. log: base-10 logarithmic.
     """
 
     label: str = ""
@@ -24,7 +24,7 @@ class Axis:
 
     def title(self) -> str:
         """The axis title and the column's header: "eigenvalue λ (nats)"."""
-        return f"{self.label} ({self.unit})" if self.unit else self.label
+        return f"{tr(self.label)} ({self.unit})" if self.unit else tr(self.label)
 
     def with_log(self, log: bool) -> Axis:
         """The same axis, linear or logarithmic."""

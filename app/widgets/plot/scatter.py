@@ -6,21 +6,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPen
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QRectF, Signal
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
 
 from app.shell.text import short, tr
-from app.shell.theme import SERIES
+from app.shell.theme import SERIES, Tokens
 from app.widgets.plot import legend
-from app.widgets.plot.canvas import Plot, Reading
-from app.widgets.plot.frame import Frame, polygon
+from app.widgets.plot.legend import Entry
+from app.widgets.plot.picture import Plot, Reading
 from app.widgets.plot.scale import Axis
 from app.widgets.plot.table import Table
 
 DENSITY_ABOVE = 20000
 SHAPES_UP_TO = 3000
 BINS = 160
+REACH = 20  # pixels from the pointer to a point
 
 
 @dataclass
@@ -49,12 +51,13 @@ class ScatterPlot(Plot):
         self, name: str = "", parent: QWidget | None = None, *, x: Axis | None = None, y: Axis | None = None,
         keep_aspect: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(name, parent)
-        self.axes = (x or Axis(), y or Axis())
-        self.keep_aspect = keep_aspect
         self._groups: dict[str, Group] = {}
         self._outlines: dict[str, tuple[np.ndarray, str]] = {}
-        self._density: tuple[object, QImage, QRectF] | None = None
+        self._items: list[Any] = []
+        super().__init__(name, parent, x=x, y=y)
+        self.keep_aspect = keep_aspect
+        self._image = pg.ImageItem(axisOrder="row-major")
+        self.box.addItem(self._image, ignoreBounds=True)
 
     def set_points(self, name: str, x: Any, y: Any, *, labels: list[str] | None = None, colour: str = "") -> None:
         """Add or replace a group.
@@ -72,7 +75,6 @@ class ScatterPlot(Plot):
         old = self._groups.get(name)
         rank = old.rank if old else len(self._groups)
         self._groups[name] = Group(name, colour or SERIES[rank % len(SERIES)], rank, xs, ys, list(labels or []))
-        self._density = None
         self.refresh()
 
     def set_outline(self, name: str, points: Any | None, colour: str = "muted") -> None:
@@ -87,7 +89,7 @@ class ScatterPlot(Plot):
         """Take everything away."""
         self._groups.clear()
         self._outlines.clear()
-        self._density = self._view = None
+        self._view = None
         self.refresh()
 
     def count(self) -> int:
@@ -114,11 +116,11 @@ class ScatterPlot(Plot):
             return None
         return float(x[good].min()), float(x[good].max()), float(y[good].min()), float(y[good].max())
 
-    def entries(self) -> list[legend.Entry]:
+    def entries(self) -> list[Entry]:
         if self.is_density():
             return []
         return [
-            legend.Entry(g.name, g.colour, symbol=legend.SYMBOLS[g.rank % 6], line=False, visible=g.visible)
+            Entry(g.name, g.colour, symbol=legend.SYMBOLS[g.rank % 6], line=False, visible=g.visible)
             for g in self._groups.values()
         ]
 
@@ -127,62 +129,53 @@ class ScatterPlot(Plot):
             self._groups[name].visible = not self._groups[name].visible
             self.refresh()
 
-    def paint_data(self, painter: QPainter, frame: Frame) -> None:
-        if self.is_density():
-            image, box = self._density_image(frame)
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawImage(QRectF(frame.point(box.left(), box.bottom()), frame.point(box.right(), box.top())), image)
-        else:
-            for group in self._groups.values():
-                if group.visible:
-                    self._paint_group(painter, frame, group)
+    def show_data(self, look: Tokens) -> None:
+        for item in self._items:
+            self.box.removeItem(item)
+        dense = self.is_density()
+        self._image.setVisible(dense)
+        self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, dense)
+        if dense:
+            self._show_density(look)
+        groups = [] if dense else [group for group in self._groups.values() if group.visible]
+        self._items = [self._spots(group, look) for group in groups]
         for line, colour in self._outlines.values():
-            painter.setPen(legend.pen(frame.look.colour(colour), 1.4))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            x, y = frame.x(self.axes[0].scaled(line[:, 0])), frame.y(self.axes[1].scaled(line[:, 1]))
-            painter.drawPolyline(polygon(x, y))
+            x, y = self.axes[0].scaled(line[:, 0]), self.axes[1].scaled(line[:, 1])
+            self._items.append(pg.PlotCurveItem(x, y, connect="finite", pen=legend.pen(look.colour(colour), 1.4)))
+        for item in self._items:
+            self.box.addItem(item, ignoreBounds=True)
 
-    def _paint_group(self, painter: QPainter, frame: Frame, group: Group) -> None:
-        sx, sy = self._scaled(group)
-        px, py = frame.x(sx), frame.y(sy)
-        area = frame.area.adjusted(-5, -5, 5, 5)
-        good = np.isfinite(px) & np.isfinite(py)
-        good &= (px >= area.left()) & (px <= area.right()) & (py >= area.top()) & (py <= area.bottom())
-        radius = 3.6 if len(px) <= 300 else 2.6
+    def _spots(self, group: Group, look: Tokens) -> pg.ScatterPlotItem:
+        x, y = self._scaled(group)
+        good = np.isfinite(x) & np.isfinite(y)
+        many = len(x) > SHAPES_UP_TO
+        colour = look.colour(group.colour, 0.5 if many else 0.85)
         name = legend.SYMBOLS[group.rank % len(legend.SYMBOLS)]
-        colour = frame.look.colour(group.colour, 0.85 if len(px) <= SHAPES_UP_TO else 0.5)
-        hollow = name == "cross"
-        painter.setPen(legend.pen(colour, 1.4) if hollow else legend.pen(frame.look.colour("panel"), 0.8))
-        painter.setBrush(Qt.BrushStyle.NoBrush if hollow else colour)
-        if len(px) > SHAPES_UP_TO:
-            painter.setPen(QPen(colour, 2.2, Qt.PenStyle.SolidLine, Qt.PenCapStyle.SquareCap))
-            painter.drawPoints(polygon(px[good], py[good]))
-            return
-        shape = legend.symbol(name, QPointF(0, 0), radius)
-        for x, y in zip(px[good].tolist(), py[good].tolist(), strict=True):
-            painter.drawPath(shape.translated(x, y))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+        pen, brush = legend.symbol_style(name, colour, colour if many else look.colour("panel"))
+        size = 2.4 if many else legend.SIZE if len(x) <= 300 else 5.4
+        name = "s" if many else name
+        return pg.ScatterPlotItem(
+            x[good], y[good], symbol=name, size=size, pen=None if many else pen, brush=brush, antialias=not many
+        )
 
-    def _density_image(self, frame: Frame) -> tuple[QImage, QRectF]:
-        view = frame.view
-        key = (view, frame.look.name, tuple(group.visible for group in self._groups.values()))
-        if self._density is None or self._density[0] != key:
-            parts = [self._scaled(group) for group in self._groups.values() if group.visible]
-            x, y = (np.concatenate(side) for side in zip(*parts, strict=True)) if parts else (np.empty(0), np.empty(0))
-            good = np.isfinite(x) & np.isfinite(y)
-            inside = good & (x >= view.x0) & (x < view.x1) & (y >= view.y0) & (y < view.y1)
-            column = ((x[inside] - view.x0) / (view.x1 - view.x0) * BINS).astype(np.int64)
-            row = ((y[inside] - view.y0) / (view.y1 - view.y0) * BINS).astype(np.int64)
-            flat = np.bincount(np.minimum(row, BINS - 1) * BINS + np.minimum(column, BINS - 1), minlength=BINS * BINS)
-            counts = flat.reshape(BINS, BINS)
-            box = QRectF(view.x0, view.y0, view.x1 - view.x0, view.y1 - view.y0)
-            self._density = (key, _shade(counts, frame), box)
-        return self._density[1], self._density[2]
+    def _show_density(self, look: Tokens) -> None:
+        """The accent colour, more opaque where there are more; logarithmic, so that a few points still show."""
+        view = self._shown
+        parts = [self._scaled(group) for group in self._groups.values() if group.visible]
+        x, y = (np.concatenate(side) for side in zip(*parts, strict=True)) if parts else (np.empty(0), np.empty(0))
+        good = np.isfinite(x) & np.isfinite(y)
+        limits = ((view.y0, view.y1), (view.x0, view.x1))
+        counts, _, _ = np.histogram2d(y[good], x[good], bins=BINS, range=limits)
+        share = np.log1p(counts) / max(float(np.log1p(counts.max())), 1e-9)
+        accent = look.colour("accent")
+        pixels = np.empty((*counts.shape, 4), dtype=np.uint8)
+        pixels[..., :3] = (accent.red(), accent.green(), accent.blue())
+        pixels[..., 3] = np.rint(255 * np.where(counts > 0, 0.15 + 0.85 * share, 0.0))
+        self._image.setImage(pixels, levels=(0, 255))
+        self._image.setRect(QRectF(view.x0, view.y0, view.x1 - view.x0, view.y1 - view.y0))
 
-    def reading(self, frame: Frame, at: QPointF) -> Reading | None:
-        if self.is_density():
-            return None
-        found = self._nearest(frame, at)
+    def reading(self, at: QPointF) -> Reading | None:
+        found = None if self.is_density() else self._nearest(at)
         if found is None:
             return None
         group, index = found
@@ -190,32 +183,28 @@ class ScatterPlot(Plot):
         names = [axis.label or default for axis, default in zip(self.axes, "xy", strict=True)]
         lines = [f"{names[0]} = {short(float(group.x[index]))}, {names[1]} = {short(float(group.y[index]))}"]
         head = " · ".join(part for part in (group.name, group.labels[index] if group.labels else "") if part)
-        return Reading(
-            (head, *lines) if head else tuple(lines), ((frame.point(float(sx[index]), float(sy[index])), group.colour),)
-        )
+        place = self.point(float(sx[index]), float(sy[index]))
+        return Reading((head, *lines) if head else tuple(lines), ((place, group.colour),))
 
-    def _nearest(self, frame: Frame, at: QPointF) -> tuple[Group, int] | None:
+    def _nearest(self, at: QPointF) -> tuple[Group, int] | None:
         best: tuple[float, Group, int] | None = None
         for group in self._groups.values():
             if not group.visible or not len(group.x):
                 continue
-            sx, sy = self._scaled(group)
-            distance = np.nan_to_num((frame.x(sx) - at.x()) ** 2 + (frame.y(sy) - at.y()) ** 2, nan=np.inf)
+            px, py = self.pixels(*self._scaled(group))
+            distance = np.nan_to_num((px - at.x()) ** 2 + (py - at.y()) ** 2, nan=np.inf)
             index = int(np.argmin(distance))
-            if distance[index] <= 400 and (best is None or distance[index] < best[0]):
+            if distance[index] <= REACH**2 and (best is None or distance[index] < best[0]):
                 best = (float(distance[index]), group, index)
         return (best[1], best[2]) if best else None
 
-    def paint_cross(self, painter: QPainter, frame: Frame, at: QPointF) -> None:
+    def paint_cross(self, painter: QPainter, at: QPointF) -> None:
         """The ringed point is enough."""
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        clicked = self._drag is not None and (event.position() - self._drag[0]).manhattanLength() <= 3
-        if clicked and self._frame is not None and not self.is_density():
-            found = self._nearest(self._frame, event.position())
-            if found is not None:
-                self.picked.emit(found[0].name, found[1])
-        super().mouseReleaseEvent(event)
+    def clicked(self, at: QPointF) -> None:
+        found = None if self.is_density() else self._nearest(at)
+        if found is not None:
+            self.picked.emit(found[0].name, found[1])
 
     def table(self) -> Table:
         groups = list(self._groups.values())
@@ -251,16 +240,3 @@ class ScatterPlot(Plot):
                 )
                 parts.append(text)
         return " ".join(parts)
-
-
-def _shade(counts: np.ndarray, frame: Frame) -> QImage:
-    """Counts as the accent colour, more opaque where there are more; logarithmic, so that a few points still show."""
-    share = np.log1p(counts) / max(np.log1p(counts.max()), 1e-9)
-    alpha = np.where(counts > 0, 0.15 + 0.85 * share, 0.0)[::-1]
-    accent = frame.look.colour("accent")
-    colour = np.array([accent.red(), accent.green(), accent.blue()])
-    pixels = np.empty((*counts.shape, 4), dtype=np.uint8)
-    pixels[..., :3] = np.rint(alpha[..., None] * colour)
-    pixels[..., 3] = np.rint(alpha * 255)
-    rows, columns = counts.shape
-    return QImage(pixels.data, columns, rows, columns * 4, QImage.Format.Format_RGBA8888_Premultiplied).copy()

@@ -1,4 +1,4 @@
-"""One curve: its data, which may grow, and how it is painted."""
+"""One curve: its data, which may grow, and the items of pyqtgraph that show it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QPainter, QPainterPath, QPen
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF
 
+from app.shell.theme import Tokens
 from app.widgets.plot import legend
-from app.widgets.plot.frame import Frame, polygon, runs, thinned
-from app.widgets.plot.scale import Axis
+from app.widgets.plot.scale import Axis, View
 
 DASHED_UP_TO = 400  # a dashed pen walks along every vertex
-# Joining the pieces of a wide line costs 50 times the drawing once neighbours turn back and forth, so that longer
-# lines are drawn piece by piece, and very long ones with the thinnest pen.
-JOINED_UP_TO = 300
-WIDE_UP_TO = 3000
+WIDE_UP_TO = 2000  # wider or smoothed pens cost many times a plain one where neighbours turn back and forth
 SMOOTH_UP_TO = 20000
+WHOLE_UP_TO = 20000
 SYMBOLS_UP_TO = 400
+SPACED = 70.0  # pixels between the symbols of a dense curve
 
 
 class Growing:
@@ -95,7 +94,7 @@ class Series:
     Attributes:
         colour: "#rrggbb" or a token's name. rank: its place, which chooses dash and symbol.
         band: lower and upper end of an interval about y, each (n,), or None.
-        points: draw symbols. line: draw the line. steps: the value holds until the next x. width: in pixels.
+        points: draw symbols. line: draw the line. steps: the value holds until the next x.
     """
 
     name: str
@@ -107,7 +106,6 @@ class Series:
     points: bool = False
     line: bool = True
     steps: bool = False
-    width: float = 1.6
     visible: bool = True
     _along: Along | None = field(default=None, repr=False)
 
@@ -145,97 +143,77 @@ class Series:
         return legend.Entry(self.name, self.colour, self.dash(several), self.symbol(several), self.line, self.visible)
 
 
-def paint(painter: QPainter, frame: Frame, one: Series, axes: tuple[Axis, Axis], several: bool) -> None:
-    """Draw one curve; what lies outside the plot area is left out, because not every file format clips."""
-    along = one.along(axes)
-    x, y, rising = along.x, along.y, along.rising
-    if rising and len(x) > 2:
-        first, last = np.searchsorted(x, (frame.view.x0, frame.view.x1))
-        part = slice(max(0, int(first) - 1), min(len(x), int(last) + 1))
-    else:
-        part = slice(0, len(x))
-    colour = frame.look.colour(one.colour)
-    if one.band is not None and len(one.band[0]) == len(x):
-        _paint_band(painter, frame, one, axes, x[part], part)
-    x, y = x[part], y[part]
-    if rising and one.line:
-        x, y = thinned(x, y, max(50, int(frame.area.width())) * (2 if frame.vector else 1))
-    px, py = frame.x(x), frame.y(y)
-    good = np.isfinite(px) & np.isfinite(py)
-    if one.line:
-        width = 1.0 if frame.live else one.width
-        painter.setPen(legend.pen(colour, width, one.dash(several)))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        _paint_line(painter, frame, px, py, good, one.steps)
-    name = one.symbol(several)
-    if name:
-        keep = _spaced(px[good], py[good], frame) if one.line and len(px) > 60 else slice(None, None)
-        _paint_symbols(painter, frame, name, px[good][keep], py[good][keep], one)
+class Drawn:
+    """The items of one curve in a plot area."""
 
+    def __init__(self, box: pg.ViewBox) -> None:
+        self.line, self.dots = pg.PlotDataItem(), pg.ScatterPlotItem()
+        self._ends = (pg.PlotCurveItem(), pg.PlotCurveItem())
+        self.fill = pg.FillBetweenItem(*self._ends)
+        for z, item in enumerate((self.fill, self.line, self.dots)):
+            item.setZValue(10 * z)
+            box.addItem(item, ignoreBounds=True)
+        self.line.setClipToView(True)  # only once it is in a view
 
-def _paint_line(painter: QPainter, frame: Frame, px: np.ndarray, py: np.ndarray, good: np.ndarray, steps: bool) -> None:
-    wide = painter.pen()
-    thin = QPen(wide)
-    thin.setWidthF(1.0)
-    for start, end in runs(good):
-        x, y = px[start:end], py[start:end]
-        if steps:
-            x, y = np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
-        if frame.vector:
-            x, y = _cut(x, y, frame)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, len(x) <= SMOOTH_UP_TO)
-        painter.setPen(wide if frame.vector or len(x) <= WIDE_UP_TO else thin)
-        if len(x) == 1:
-            painter.drawEllipse(QPointF(float(x[0]), float(y[0])), 1.5, 1.5)
-        elif frame.vector or painter.pen().widthF() == 1.0 or len(x) <= JOINED_UP_TO:
-            painter.drawPolyline(polygon(x, y))
-        else:
-            pairs: Any = polygon(np.repeat(x, 2)[1:-1], np.repeat(y, 2)[1:-1])
-            painter.drawLines(pairs)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    def remove(self, box: pg.ViewBox) -> None:
+        """Take the items out of the plot area."""
+        for item in (self.fill, self.line, self.dots):
+            box.removeItem(item)
 
+    def show(self, one: Series, axes: tuple[Axis, Axis], look: Tokens, area: QRectF, view: View, plain: bool,
+             several: bool) -> None:  # fmt: skip
+        """Bring the items up to date; ``plain``: data keep arriving, so that drawing must be cheap."""
+        for item in (self.fill, self.line, self.dots):
+            item.setVisible(one.visible)
+        if not one.visible:
+            return
+        along, colour = one.along(axes), look.colour(one.colour)
+        good = np.isfinite(along.x) & np.isfinite(along.y)
+        self._show_line(one, along, good, area, view, plain, several, colour)
+        self._show_band(one, axes, along, colour)
+        name = one.symbol(several)
+        if name:
+            keep = np.flatnonzero(good)
+            if one.line and len(keep) > 60:
+                slots = np.floor((along.x[keep] - view.x0) / (view.x1 - view.x0) * area.width() / SPACED)
+                keep = keep[np.concatenate(([True], slots[1:] != slots[:-1]))]
+            size = legend.SIZE if len(keep) <= SYMBOLS_UP_TO else 4.5
+        else:  # a point without neighbours makes no line, but must be seen
+            beside = np.pad(good, 1)
+            keep, name, size = np.flatnonzero(good & ~beside[:-2] & ~beside[2:]), "o", 4.0
+        pen, brush = legend.symbol_style(name, colour, look.colour("panel"))
+        self.dots.setData(along.x[keep], along.y[keep], symbol=name, size=size, pen=pen, brush=brush, antialias=True)
 
-def _cut(x: np.ndarray, y: np.ndarray, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """Keep a vector line from running far outside the area: some viewers ignore clipping."""
-    area = frame.area
-    return np.clip(x, area.left() - 1, area.right() + 1), np.clip(y, area.top() - 1, area.bottom() + 1)
+    def _show_line(self, one: Series, along: Along, good: np.ndarray, area: QRectF, view: View, plain: bool,
+                   several: bool, colour: Any) -> None:  # fmt: skip
+        x, y = along.x, along.y
+        if not one.line or not len(x):
+            self.line.setData([], [])
+            return
+        if one.steps:
+            x, y, good = np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1], np.repeat(good, 2)[1:]
+        seen = len(x)
+        if along.rising:
+            first, last = np.searchsorted(x, (view.x0, view.x1))
+            seen = int(last - first)
+        # pyqtgraph keeps the lowest and the highest of each group: two groups a pixel look like the whole.
+        dense = along.rising and seen > WHOLE_UP_TO
+        group = int(seen / (2 * max(50.0, area.width()))) if dense else 1
+        wide = not plain and seen <= WIDE_UP_TO
+        self.line.setDownsampling(ds=max(1, group), auto=False, method="peak")
+        self.line.setClipToView(along.rising)
+        self.line.setData(
+            x, y, connect="all" if good.all() else "finite", antialias=not plain and seen <= SMOOTH_UP_TO,
+            pen=legend.pen(colour, 1.6 if wide else 1.0, one.dash(several)),
+        )  # fmt: skip
 
-
-def _spaced(px: np.ndarray, py: np.ndarray, frame: Frame) -> np.ndarray:
-    """Indices of points about 70 px apart along x, so that symbols on a dense curve stay readable."""
-    slots = np.floor((px - frame.area.left()) / 70.0).astype(np.int64)
-    return np.flatnonzero(np.concatenate(([True], slots[1:] != slots[:-1])))
-
-
-def _paint_symbols(painter: QPainter, frame: Frame, name: str, px: np.ndarray, py: np.ndarray, one: Series) -> None:
-    inside = (px >= frame.area.left() - 4) & (px <= frame.area.right() + 4)
-    inside &= (py >= frame.area.top() - 4) & (py <= frame.area.bottom() + 4)
-    px, py = px[inside], py[inside]
-    painter.setPen(legend.pen(frame.look.colour("panel"), 1.0))
-    painter.setBrush(frame.look.colour(one.colour))
-    if name == "cross":
-        painter.setPen(legend.pen(frame.look.colour(one.colour), 1.4))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-    radius = 3.2 if len(px) <= SYMBOLS_UP_TO else 2.2
-    path = QPainterPath()
-    for x, y in zip(px.tolist(), py.tolist(), strict=True):
-        path.addPath(legend.symbol(name, QPointF(x, y), radius))
-    path.setFillRule(Qt.FillRule.WindingFill)
-    painter.drawPath(path)
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-
-
-def _paint_band(
-    painter: QPainter, frame: Frame, one: Series, axes: tuple[Axis, Axis], x: np.ndarray, part: slice
-) -> None:
-    assert one.band is not None
-    low, high = (frame.y(axes[1].scaled(end[part])) for end in one.band)
-    px = frame.x(x)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(frame.look.colour(one.colour, 0.18))
-    area = frame.area
-    for start, end in runs(np.isfinite(px) & np.isfinite(low) & np.isfinite(high)):
-        across = np.concatenate((px[start:end], px[start:end][::-1]))
-        edge = np.clip(np.concatenate((high[start:end], low[start:end][::-1])), area.top() - 1, area.bottom() + 1)
-        painter.drawPolygon(polygon(across, edge))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
+    def _show_band(self, one: Series, axes: tuple[Axis, Axis], along: Along, colour: Any) -> None:
+        shown = one.band is not None and len(one.band[0]) == len(along.x)
+        self.fill.setVisible(shown)
+        if one.band is None or not shown:
+            return
+        low, high = (axes[1].scaled(end) for end in one.band)
+        gap = ~(np.isfinite(along.x) & np.isfinite(low) & np.isfinite(high))
+        for item, end in zip(self._ends, (low, high), strict=True):
+            item.setData(along.x, np.where(gap, np.nan, end), connect="finite")
+        self.fill.setBrush(colour.red(), colour.green(), colour.blue(), 46)

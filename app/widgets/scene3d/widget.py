@@ -23,9 +23,8 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from app.shell.errors import words
 from app.shell.text import live, short, tr
 from app.shell.theme import Tokens, theme, tokens
-from app.widgets.plot.frame import Frame
 from app.widgets.plot.readout import paint_readout
-from app.widgets.plot.scale import Ticks, View
+from app.widgets.plot.scale import Ticks
 from app.widgets.plot.table import Table
 from app.widgets.scene3d import axes
 from app.widgets.scene3d.camera import Camera
@@ -250,8 +249,7 @@ class Scene3D(QWidget):
             return
         names = [label or axis for label, axis in zip(self._labels, "xyz", strict=True)]
         told = tuple(f"{name}  {short(value, 4)}" for name, value in zip(names, self._hit.position, strict=True))
-        frame = Frame(QRectF(self.rect()), View(0, 1, 0, 1), look, False, False)
-        paint_readout(painter, frame, self._pointer, told, ())
+        paint_readout(painter, QRectF(self.rect()), look, self._pointer, told)
 
     def _say(self) -> None:
         if not self.accessibleName():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import pyqtgraph
 import pytest
 from PySide6.QtWidgets import QApplication
 
@@ -11,6 +12,7 @@ from app.shell.theme import install, theme
 @pytest.fixture(scope="session")
 def dressed(qapp: QApplication) -> None:
     install(qapp, "light")
+    pyqtgraph.setConfigOption("mouseRateLimit", 0)  # a test's mouse is faster than a hand
 
 
 @pytest.fixture(autouse=True)

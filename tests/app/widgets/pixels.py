@@ -1,7 +1,20 @@
 """Looking at pictures by number."""
 
 import numpy as np
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QColor, QImage, QPainter
+from PySide6.QtWidgets import QWidget
+
+from app.shell.theme import tokens
+
+
+def shot(widget: QWidget) -> QImage:
+    """The widget as it looks on a card."""
+    image = QImage(widget.size(), QImage.Format.Format_ARGB32_Premultiplied)
+    image.fill(tokens().colour("panel"))
+    painter = QPainter(image)
+    painter.drawPixmap(0, 0, widget.grab())
+    painter.end()
+    return image
 
 
 def array(image: QImage) -> np.ndarray:

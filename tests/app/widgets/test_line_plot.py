@@ -8,7 +8,7 @@ from pytestqt.qtbot import QtBot
 from app.shell.theme import DARK, LIGHT, SERIES, theme
 from app.widgets.plot import Axis, LinePlot
 from app.widgets.plot.scale import View
-from tests.app.widgets.pixels import count
+from tests.app.widgets.pixels import count, shot
 
 X = np.linspace(0, 10, 101)
 
@@ -23,7 +23,7 @@ def plot(qtbot: QtBot) -> LinePlot:
 
 
 def painted(plot: LinePlot) -> QImage:
-    return plot.grab().toImage()
+    return shot(plot)
 
 
 def test_empty_plot_says_so(plot: LinePlot) -> None:
@@ -92,13 +92,13 @@ def test_legend_entry_toggles_its_curve(plot: LinePlot, qtbot: QtBot) -> None:
     plot.set_series("b", X, 100 * X)
     painted(plot)
     high = plot.view().y1
-    _, box = plot._places[1]
-    qtbot.mouseClick(plot, Qt.MouseButton.LeftButton, pos=box.center().toPoint())
+    box = plot.legend.place_of("b")
+    qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=box.center().toPoint())
     assert [entry.visible for entry in plot.entries()] == [True, False]
     assert plot.view().y1 < high / 5
     painted(plot)
-    _, box = plot._places[1]
-    qtbot.mouseClick(plot, Qt.MouseButton.LeftButton, pos=box.center().toPoint())
+    box = plot.legend.place_of("b")
+    qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=box.center().toPoint())
     assert [entry.visible for entry in plot.entries()] == [True, True]
 
 
@@ -117,7 +117,7 @@ def test_curves_are_told_apart_without_colour(plot: LinePlot) -> None:
 def test_lone_curve_is_solid_and_needs_no_legend(plot: LinePlot) -> None:
     plot.set_series("a", X, X)
     painted(plot)
-    assert plot._places == []
+    assert not plot.legend.isVisible()
     assert plot.entries()[0].dash == ()
 
 
@@ -178,26 +178,26 @@ def test_hover_tells_the_nearest_values(plot: LinePlot, qtbot: QtBot) -> None:
     plot.set_series("train", X, X)
     plot.set_series("test", X, 2 * X)
     painted(plot)
-    found = plot.reading(plot._frame, QPointF(plot.at(4.02, 5)))
+    found = plot.reading(QPointF(plot.at(4.02, 5)))
     assert found is not None
     assert found.lines == ("epoch = 4", "train: 4", "test: 8")
     assert len(found.marks) == 2
     quiet = painted(plot)
-    qtbot.mouseMove(plot, plot.at(4, 5))
+    qtbot.mouseMove(plot.viewport(), plot.at(4, 5))
     assert painted(plot) != quiet
 
 
 def test_hover_on_a_lone_curve_names_the_axes(plot: LinePlot) -> None:
     plot.set_series("", X, X)
     painted(plot)
-    assert plot.reading(plot._frame, QPointF(plot.at(3, 3))).lines == ("epoch = 3", "loss = 3")
+    assert plot.reading(QPointF(plot.at(3, 3))).lines == ("epoch = 3", "loss = 3")
 
 
 def test_hover_on_a_path_takes_the_nearest_point(plot: LinePlot) -> None:
     angle = np.linspace(0, 2 * np.pi, 200)
     plot.set_series("", np.cos(angle), np.sin(angle))
     painted(plot)
-    found = plot.reading(plot._frame, QPointF(plot.at(0, -1)))
+    found = plot.reading(QPointF(plot.at(0, -1)))
     assert found.lines[1].startswith("loss = −1")
 
 
@@ -206,15 +206,15 @@ def test_drag_pans_and_double_click_resets(plot: LinePlot, qtbot: QtBot) -> None
     painted(plot)
     before = plot.view()
     start = plot.at(5, 5)
-    qtbot.mousePress(plot, Qt.MouseButton.LeftButton, pos=start)
-    qtbot.mouseMove(plot, start + QPoint(60, 0))
+    qtbot.mousePress(plot.viewport(), Qt.MouseButton.LeftButton, pos=start)
+    qtbot.mouseMove(plot.viewport(), start + QPoint(60, 0))
     with qtbot.waitSignal(plot.view_changed):
-        qtbot.mouseMove(plot, start + QPoint(80, 10))
-    qtbot.mouseRelease(plot, Qt.MouseButton.LeftButton, pos=start + QPoint(80, 10))
+        qtbot.mouseMove(plot.viewport(), start + QPoint(80, 10))
+    qtbot.mouseRelease(plot.viewport(), Qt.MouseButton.LeftButton, pos=start + QPoint(80, 10))
     moved = plot.view()
     assert moved.x0 < before.x0 and moved.y0 > before.y0
     assert moved.x1 - moved.x0 == pytest.approx(before.x1 - before.x0)
-    qtbot.mouseDClick(plot, Qt.MouseButton.LeftButton, pos=start)
+    qtbot.mouseDClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=start)
     assert plot.view() == before
 
 
@@ -222,17 +222,17 @@ def test_click_without_moving_changes_nothing(plot: LinePlot, qtbot: QtBot) -> N
     plot.set_series("a", X, X)
     painted(plot)
     with qtbot.assertNotEmitted(plot.view_changed):
-        qtbot.mouseClick(plot, Qt.MouseButton.LeftButton, pos=plot.at(5, 5))
+        qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=plot.at(5, 5))
 
 
 def test_shift_drag_zooms_into_the_box(plot: LinePlot, qtbot: QtBot) -> None:
     plot.set_series("a", X, X)
     painted(plot)
     a, b = plot.at(2, 6), plot.at(6, 2)
-    qtbot.mousePress(plot, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier, pos=a)
-    qtbot.mouseMove(plot, b)
+    qtbot.mousePress(plot.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier, pos=a)
+    qtbot.mouseMove(plot.viewport(), b)
     painted(plot)
-    qtbot.mouseRelease(plot, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier, pos=b)
+    qtbot.mouseRelease(plot.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier, pos=b)
     view = plot.view()
     assert (view.x0, view.x1, view.y0, view.y1) == pytest.approx((2, 6, 2, 6), abs=0.1)
 
@@ -243,7 +243,7 @@ def wheel(plot: LinePlot, at: QPoint, ctrl: bool) -> QWheelEvent:
         QPointF(at), QPointF(plot.mapToGlobal(at)), QPoint(), QPoint(0, 120), Qt.MouseButton.NoButton, modifiers,
         Qt.ScrollPhase.NoScrollPhase, False,
     )  # fmt: skip
-    QApplication.sendEvent(plot, event)
+    QApplication.sendEvent(plot.viewport(), event)
     return event
 
 

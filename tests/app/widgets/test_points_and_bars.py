@@ -6,6 +6,7 @@ from pytestqt.qtbot import QtBot
 
 from app.shell.theme import LIGHT, SERIES, theme
 from app.widgets.plot import Axis, BarPlot, ScatterPlot
+from tests.app.widgets.pixels import shot
 
 
 @pytest.fixture
@@ -29,12 +30,12 @@ def bars(qtbot: QtBot) -> BarPlot:
 def test_points_are_drawn_in_their_groups_colour(points: ScatterPlot) -> None:
     points.set_points("a", [0, 1], [0, 1])
     points.set_points("b", [0, 1], [1, 0])
-    image = points.grab().toImage()
+    image = shot(points)
     near = image.pixelColor(points.at(1, 1))
     assert abs(near.red() - QColor(SERIES[0]).red()) < 40 and near.blue() > near.red()
     other = image.pixelColor(points.at(0, 1))
     assert other.red() > other.blue()
-    assert [entry.symbol for entry in points.entries()] == ["circle", "square"]
+    assert [entry.symbol for entry in points.entries()] == ["o", "s"]
 
 
 def test_lengths_must_agree(points: ScatterPlot) -> None:
@@ -47,11 +48,11 @@ def test_lengths_must_agree(points: ScatterPlot) -> None:
 def test_hover_and_click_find_the_nearest_point(points: ScatterPlot, qtbot: QtBot) -> None:
     points.set_points("runs", [0, 1, np.nan], [0, 1, 2], labels=["0427", "0428", "0429"])
     points.grab()
-    found = points.reading(points._frame, QPointF(points.at(1, 1)) + QPointF(4, -3))
+    found = points.reading(QPointF(points.at(1, 1)) + QPointF(4, -3))
     assert found.lines == ("runs · 0428", "x₁ = 1, x₂ = 1")
-    assert points.reading(points._frame, QPointF(points.at(0.5, 0.5))) is None
+    assert points.reading(QPointF(points.at(0.5, 0.5))) is None
     with qtbot.waitSignal(points.picked) as heard:
-        qtbot.mouseClick(points, Qt.MouseButton.LeftButton, pos=points.at(0, 0))
+        qtbot.mouseClick(points.viewport(), Qt.MouseButton.LeftButton, pos=points.at(0, 0))
     assert heard.args == ["runs", 0]
 
 
@@ -59,20 +60,20 @@ def test_many_points_become_their_density(points: ScatterPlot) -> None:
     rng = np.random.default_rng(0)
     points.set_points("", rng.normal(size=30000), rng.normal(size=30000))
     assert points.is_density()
-    image = points.grab().toImage()
+    image = shot(points)
     middle, rim = image.pixelColor(points.at(0, 0)), image.pixelColor(points.at(2.4, 2.4))
     assert middle.lightness() < rim.lightness()
     assert points.entries() == []
-    assert points.reading(points._frame, QPointF(points.at(0, 0))) is None
-    light = points.grab().toImage()
+    assert points.reading(QPointF(points.at(0, 0))) is None
+    light = shot(points)
     theme().set_mode("dark")
-    assert points.grab().toImage() != light  # shaded anew
+    assert shot(points) != light  # shaded anew
 
 
 def test_density_counts_every_point(points: ScatterPlot) -> None:
     points.set_points("", np.repeat([0.0, 1.0], [20000, 1]), np.repeat([0.0, 1.0], [20000, 1]))
     assert points.is_density()
-    image = points.grab().toImage()
+    image = shot(points)
     assert image.pixelColor(points.at(1, 1)).saturation() > 10  # the single point still shows
 
 
@@ -81,7 +82,7 @@ def test_outlines_belong_to_the_bounds(points: ScatterPlot) -> None:
     points.set_points("eigenvalues", [0.1], [0.2])
     points.set_outline("unit circle", np.stack([np.cos(angle), np.sin(angle)], axis=1), "bad")
     assert points.bounds() == pytest.approx((-1, 1, -1, 1), abs=0.01)
-    image = points.grab().toImage()
+    image = shot(points)
     assert image.pixelColor(points.at(-1, 0)).red() > 150
     points.set_outline("unit circle", None)
     assert points.bounds() == pytest.approx((0.1, 0.1, 0.2, 0.2))
@@ -115,7 +116,7 @@ def test_log_axes_leave_out_what_has_no_logarithm(points: ScatterPlot) -> None:
 
 def test_bars_have_the_right_heights(bars: BarPlot) -> None:
     bars.set_bars(["a", "b"], [10.0, 40.0])
-    image = bars.grab().toImage()
+    image = shot(bars)
     for index, value in ((0, 10.0), (1, 40.0)):
         below, above = bars.at(index, value - 1.5), bars.at(index, value + 2.5)
         assert image.pixelColor(below).blue() > 150 and image.pixelColor(below).red() < 150
@@ -125,7 +126,7 @@ def test_bars_have_the_right_heights(bars: BarPlot) -> None:
 
 def test_negative_bars_hang_from_zero(bars: BarPlot) -> None:
     bars.set_bars(["a", "b"], [-10.0, 20.0])
-    image = bars.grab().toImage()
+    image = shot(bars)
     assert bars.view().y0 < -10
     assert image.pixelColor(bars.at(0, -5)).red() < 150
     assert image.pixelColor(bars.at(0, 5)).red() > 200
@@ -136,7 +137,7 @@ def test_groups_and_intervals(bars: BarPlot) -> None:
     assert bars.view().y1 > 60
     bars.grab()
     assert [entry.name for entry in bars.entries()] == ["FUNSD", "XFUND"]
-    found = bars.reading(bars._frame, QPointF(bars.at(-0.2, 5)))
+    found = bars.reading(QPointF(bars.at(-0.2, 5)))
     assert found.lines == ("a · FUNSD: 10",)
     bars.toggle("XFUND")
     assert bars.bounds() == (-0.6, 1.6, 0.0, 60.0)
@@ -146,7 +147,7 @@ def test_groups_and_intervals(bars: BarPlot) -> None:
 
 def test_interval_whiskers_are_seen(bars: BarPlot) -> None:
     bars.set_bars(["a"], [10.0], ([5.0], [20.0]))
-    image = bars.grab().toImage()
+    image = shot(bars)
     at = bars.at(0, 15)
     seen = [image.pixelColor(at.x() + dx, at.y()) for dx in range(-2, 3)]
     assert min(colour.lightness() for colour in seen) < QColor(LIGHT.muted).lightness()
@@ -159,7 +160,7 @@ def test_histogram(bars: BarPlot) -> None:
     assert bars.bounds() == (edges[0], edges[-1], 0.0, float(counts.max()))
     assert list(bars.table().headers) == ["from", "to", "steps", "fit"]
     middle = QPointF(bars.at((edges[9] + edges[10]) / 2, 1))
-    assert bars.reading(bars._frame, middle).lines[0].endswith(f"steps: {counts[9]}")
+    assert bars.reading(middle).lines[0].endswith(f"steps: {counts[9]}")
     with pytest.raises(ValueError, match="counts between"):
         bars.set_histogram(edges, counts[:3])
 
@@ -183,6 +184,6 @@ def test_many_labels_are_thinned_not_overlapped(bars: BarPlot) -> None:
 def test_a_few_thousand_points_are_drawn_as_dots(points: ScatterPlot) -> None:
     points.set_points("a", np.linspace(0, 1, 5000), np.zeros(5000))
     points.set_points("b", [0.5], [1.0])
-    image = points.grab().toImage()
+    image = shot(points)
     at = points.at(0.25, 0.0)
     assert image.pixelColor(at).blue() > image.pixelColor(at).red() + 30

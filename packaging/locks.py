@@ -3,8 +3,8 @@
     python packaging/locks.py write [cpu|cuda ...]    resolve anew, with the newest versions that pyproject admits
     python packaging/locks.py check [cpu|cuda ...]    resolve under the lock: nothing may be missing or left over
 
-Local wheels are ignored for CUDA (an empty folder stands in for pip's find-links), so that a CPU build lying about
-can't hide what the default one needs. Nothing is installed. Run it with the environment's Python; it asks the registry.
+Local wheels are ignored for CUDA (pip is pointed to an empty folder), so that a CPU build lying about can't hide what
+the default one needs. Nothing is installed. Run it with the environment's Python; it asks the registry.
 """
 
 from __future__ import annotations

@@ -14,12 +14,14 @@ from typing import IO
 
 from platformdirs import user_log_dir
 from PySide6.QtCore import QSize, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMessageBox
 
 from app.shell.background import Unexpected
+from app.shell.errors import words
 from app.shell.settings import Settings
 from app.shell.theme import install
 from app.window import MainWindow
+from engine.errors import EngineError
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,10 @@ def start(arguments: argparse.Namespace, started: float) -> int:
     application = application_()
     settings = Settings(persistent=not arguments.self_test)
     install(application, arguments.theme or settings.theme)
-    window = MainWindow(arguments.runs_dir, settings)
+    try:
+        window = MainWindow(arguments.runs_dir, settings)
+    except EngineError as error:  # the folder of runs cannot be used
+        return _cannot_open(error, ask=not arguments.self_test)
     sys.excepthook = Hook(window)
     if arguments.size:
         width, _, height = arguments.size.partition("x")
@@ -53,6 +58,14 @@ def start(arguments: argparse.Namespace, started: float) -> int:
         faulthandler.disable()
         crash_file.close()
     return code
+
+
+def _cannot_open(error: EngineError, ask: bool) -> int:
+    what, why, remedy = words(error)
+    print(what, why, remedy, file=sys.stderr)
+    if ask:
+        QMessageBox.critical(None, "Theodolite", f"{what} {why}\n\n{remedy}")
+    return 1
 
 
 def application_() -> QApplication:

@@ -51,9 +51,9 @@ class RunsService(QObject):
 
     def __init__(self, root: Path | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.library = Runs(root)
         self.background = Background(self)
         self.background.failed.connect(self.failed)
-        self.library = Runs(root)
         self.rows: Sequence[Summary] = []
         self._watches: dict[str, Watch] = {}
         self._listing = False

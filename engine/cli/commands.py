@@ -15,6 +15,7 @@ from engine.cli.follow import Screen, wait
 from engine.cli.settings import build
 from engine.runs.library import Runs
 from engine.runs.reader import RunReader
+from engine.runs.state import CAUSES
 from engine.studies import catalogue
 from engine.studies.contract import PipelineConfig
 
@@ -67,9 +68,13 @@ def _follow(runs: Runs, stages: Mapping[str, str], titles: Mapping[str, str]) ->
 
 
 def _outcome(title: str, reader: RunReader) -> str:
-    words = {"finished": "finished", "stopped": "stopped; 'theodolite-engine resume {id}' goes on with it"}
-    text = words.get(reader.state, reader.state).format(id=reader.id)
-    return f"{title}: {text}" + (f". {reader.error}" if reader.error else "")
+    text = f"{title}: {reader.state}" + (f". {reader.error}" if reader.error else "")
+    if reader.state == "lost":
+        process = reader.status.process
+        text += ". " + CAUSES[reader.reason].format(host=process.host if process else "")
+    if reader.state in ("stopped", "lost"):
+        text += f"{'' if text.endswith('.') else '.'} 'theodolite-engine resume {reader.id}' goes on with it."
+    return text
 
 
 def _say_result(stages: Mapping[str, str], done: Mapping[str, RunReader]) -> None:

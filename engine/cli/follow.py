@@ -85,5 +85,5 @@ def wait(
             time.sleep(interval)
         except KeyboardInterrupt:
             asked += 1
-            screen.line("Stopping after a checkpoint; press Ctrl+C again to cancel." if asked == 1 else "Cancelling.")
+            screen.line("Stopping; press Ctrl+C again to cancel." if asked == 1 else "Cancelling.")
             (runs.stop if asked == 1 else runs.cancel)(run)

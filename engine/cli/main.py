@@ -1,4 +1,4 @@
-"""The command line's words and exit codes: 0 finished, 1 failed, 2 usage, 130 interrupted after a checkpoint."""
+"""The command line's words and exit codes: 0 finished, 1 failed, 2 usage, 130 stopped or cancelled."""
 
 from __future__ import annotations
 

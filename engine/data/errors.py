@@ -32,8 +32,8 @@ class UnknownFormat(DataError):
 
 
 class WrongFormat(DataError):
-    what = "{path} is not a {format} file."
-    why = "Reading it failed: {reason}."
+    what = "{path} could not be read as {format}."
+    why = "The reason: {reason}."
     remedy = "Choose another format, or save the file anew."
 
 
@@ -101,7 +101,7 @@ class RaggedTable(DataError):
 
 
 class MissingCells(DataError):
-    what = "Column {column} of {path} has {count} empty cells, the first in data row {row}."
+    what = "Column {column} of {path} has {count} cells without a value, the first in data row {row}."
     remedy = "Fill them or remove those rows; nothing is guessed here."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import sqlite3
 from collections.abc import Iterator
 from typing import Any
@@ -50,6 +51,14 @@ class NotWritable(EngineError):
     remedy = "Choose another folder for runs in the settings, or change its permissions."
 
 
+class IndexTrouble(EngineError):
+    """Raised when the file runs.sqlite can neither be read nor written for another reason."""
+
+    what = "The index of the runs cannot be used."
+    why = "The system says: {reason}"
+    remedy = "Check the disk; if the file runs.sqlite is damaged, remove it: it is made anew from the run folders."
+
+
 class MissingPackage(EngineError):
     """Raised when the interpreter of a run lacks a package."""
 
@@ -76,6 +85,8 @@ def explain(error: BaseException, device: str, interpreter: str) -> EngineError:
             return OutOfMemory()
         case OSError() if (known := disk_trouble(error)) is not None:
             return known
+        case Exception() if _says_full(error):
+            return DiskFull(path="A file")
         case ModuleNotFoundError():
             return MissingPackage(package=error.name or "", interpreter=interpreter)
         case RuntimeError() if origin == "torch" and type(error).__name__ == "OutOfMemoryError":
@@ -87,16 +98,20 @@ def explain(error: BaseException, device: str, interpreter: str) -> EngineError:
     return TaskFailed(kind=type(error).__name__, reason=_first_line(error))
 
 
+_NO_ROOM = (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE)
 _NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+_TROUBLE = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CORRUPT)
 
 
 def disk_trouble(error: OSError | sqlite3.Error) -> EngineError | None:
     """The error in words when a disk is full or may not be written, else None."""
     if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF == sqlite3.SQLITE_FULL or code in _NO_ROOM:
             return DiskFull(path="The index of the runs")
-        return NotWritable(path="the index of the runs") if code in _NOT_WRITABLE else None
+        if code & 0xFF in _NOT_WRITABLE:
+            return NotWritable(path="the index of the runs")
+        return IndexTrouble(reason=_first_line(error)) if code & 0xFF in _TROUBLE else None
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(path=str(error.filename or "A file"))
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
@@ -116,13 +131,18 @@ def in_words() -> Iterator[None]:
         raise known from error
 
 
+def _says_full(error: BaseException) -> bool:
+    """Numpy and safetensors tell of a full disk only in words: a short write, the system's message."""
+    return bool(re.search(r"^\d+ requested and \d+ written$|No space left on device", str(error)))
+
+
 def _is_cpu_allocation(error: BaseException) -> bool:
     return "DefaultCPUAllocator" in str(error)
 
 
 def _first_line(error: BaseException) -> str:
     text = str(error).strip().splitlines()
-    return (text[0] if text else "It gave no reason.")[:300]
+    return (text[0] if text else "It gave no reason")[:300].rstrip(".") + "."
 
 
 def event(error: EngineError) -> Failed:

@@ -1,62 +1,32 @@
-"""Starts the real program and the real command line as children, as a user's shell would."""
+"""What the end-to-end tests share: a runs folder of their own, and one finished training to look at."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-LIMIT = 110
+from engine.runs.library import Runs
+from tests.end2end.program import Done, engine
 
-Start = Callable[..., subprocess.CompletedProcess[str]]
-Begin = Callable[..., subprocess.Popen[str]]
-
-
-def environment() -> dict[str, str]:
-    """That of this test, with the checkout importable from any folder."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+TRAIN = ("run", "training.train", "--preset", "smoke")
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Start:
-    """``start("engine", "list")``: run ``python -P -m engine list`` in an empty folder until it ends."""
-
-    def run(package: str, *words: str | Path, code: int = 0, **extra: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-P", "-m", package, *map(str, words)]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-            cwd=tmp_path,
-            env={**environment(), **extra},
-        )
-        assert done.returncode == code, (
-            f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-        )
-        return done
-
-    return run
+def root(tmp_path: Path) -> Iterator[Path]:
+    """A runs folder; what still goes on at the end is killed."""
+    path = tmp_path / "runs"
+    yield path
+    if path.is_dir():
+        runs = Runs(path)
+        for item in runs.list():
+            runs.cancel(item.id)
+        runs.close()
 
 
-@pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Begin]:
-    """``begin("engine", "run", ...)``: the same without waiting; ended with the test if it still runs."""
-    children: list[subprocess.Popen[str]] = []
-
-    def run(package: str, *words: str | Path) -> subprocess.Popen[str]:
-        command = [sys.executable, "-P", "-m", package, *map(str, words)]
-        with (tmp_path / "begun.txt").open("w") as output:
-            children.append(subprocess.Popen(command, stdout=output, stderr=output, cwd=tmp_path, env=environment()))
-        return children[-1]
-
-    yield run
-    for child in children:
-        child.kill()
-        child.wait()
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """A runs folder with one finished run called "First 一", and what the command line said of it. Only to read."""
+    root = tmp_path_factory.mktemp("finished") / "runs"
+    return root, engine(*TRAIN, "--name", "First 一", "--runs-dir", root)

@@ -162,7 +162,7 @@ def test_missing_empty_and_wrong_files(tmp_path):
     with pytest.raises(EmptyFile, match=r"is empty"):
         opened(tmp_path / "empty.npz")
     (tmp_path / "text.npz").write_text("hello, this is text")
-    with pytest.raises(WrongFormat, match=r"is not a NPZ file"):
+    with pytest.raises(WrongFormat, match=r"could not be read as NPZ"):
         opened(tmp_path / "text.npz")
 
 

@@ -33,13 +33,15 @@ def torch_error(name, text):
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "OutOfMemory", "Choose a smaller"),
         (torch_error("OutOfMemoryError", "CUDA out of memory"), "DeviceOutOfMemory", "The memory of cuda:0"),
         (torch_error("AcceleratorError", "CUDA error: unspecified launch failure\nmore"), "DeviceLost",
-         "cuda:0 stopped working. Its driver says: CUDA error: unspecified launch failure Resume"),
+         "cuda:0 stopped working. Its driver says: CUDA error: unspecified launch failure. Resume"),
         (OSError(errno.ENOSPC, "x", "/a/b"), "DiskFull", "/a/b could not be written"),
         (OSError(errno.EDQUOT, "x"), "DiskFull", "A file could not be written"),
+        (OSError("761640 requested and 116704 written"), "DiskFull", "A file could not be written"),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), "DiskFull", "Free some space"),
         (OSError(errno.EROFS, "x", "/a/b"), "NotWritable", "The run could not write /a/b."),
         (PermissionError(errno.EACCES, "x", "/a/b"), "NotWritable", "read-only, or belongs to somebody else"),
         (ModuleNotFoundError("No module named 'timm'", name="timm"), "MissingPackage", "package timm is missing"),
-        (ValueError("bad\nTraceback"), "TaskFailed", "The task failed unexpectedly (ValueError). bad The file log.txt"),
+        (ValueError("bad\nTraceback"), "TaskFailed", "The task failed unexpectedly (ValueError). bad. The file log.txt"),
         (SystemExit(), "TaskFailed", "It gave no reason."),
         (FileNotFoundError(errno.ENOENT, "No such file", "/x"), "TaskFailed", "No such file"),
     ],
@@ -78,3 +80,16 @@ def test_the_event_says_the_same_as_the_error():
 def test_values_of_any_type_become_text():
     event = failures.event(Teapot(colour=["red", 1]))
     assert event.params == {"colour": "['red', 1]"}
+
+
+def test_an_index_that_somebody_else_holds_is_said(tmp_path):
+    import contextlib
+    import sqlite3
+
+    with (
+        contextlib.closing(sqlite3.connect(tmp_path / "db", isolation_level=None)) as one,
+        contextlib.closing(sqlite3.connect(tmp_path / "db", isolation_level=None, timeout=0)) as other,
+    ):
+        one.execute("BEGIN IMMEDIATE")
+        with pytest.raises(failures.IndexTrouble, match=r"The system says: database is locked\."), failures.in_words():
+            other.execute("BEGIN IMMEDIATE")

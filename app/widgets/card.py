@@ -69,6 +69,8 @@ class Card(QFrame):
         self._sentence = Label("", "muted", wrap=True)
         self._sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._sentence.setContentsMargins(24, 12, 24, 12)
+        # A sentence must not make its row higher than the pictures beside it.
+        self._sentence.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self._stack = QStackedLayout()
         self._stack.addWidget(self._sentence)
         self._save.setEnabled(False)

@@ -36,6 +36,7 @@ from app.widgets.plot.table import Table
 from engine.studies.contract import Measure
 
 Index = QModelIndex | QPersistentModelIndex
+DEFINITION = 78  # px: five lines of a definition; the whole is in the tooltip
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,8 @@ class NumbersPanel(QFrame):
         self._callout = Label("", "callout", wrap=True)
         self._callout.hide()
         self._definition = Label("", "caption", wrap=True)
+        self._definition.setMaximumHeight(theme().px(DEFINITION))
+        self._definition.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._empty = Label("", "muted", wrap=True)
         self._empty.setContentsMargins(SPACE_3, SPACE_2, SPACE_3, 0)
         self._copy = tool("copy", "", self._menu)
@@ -275,12 +278,16 @@ class NumbersPanel(QFrame):
         self._copy.setEnabled(not empty)
         current = self.view.currentIndex()
         looked_at = self.model.numbers[current.row() if current.isValid() else 0] if not empty else None
-        self._definition.setText(looked_at.definition() if looked_at else "")
+        self._define(looked_at.definition() if looked_at else "")
 
     def set_numbers(self, numbers: Sequence[Number]) -> None:
         """Show these numbers; the selection stays where the rows stay."""
         self.model.replace(numbers)
         self._fit()
+
+    def _define(self, text: str) -> None:
+        self._definition.setText(text)
+        self._definition.setToolTip(text)
 
     def set_callout(self, text: str) -> None:
         """A verdict below the numbers, such as a phase; "" takes it away. ``text`` is translated already."""
@@ -290,7 +297,7 @@ class NumbersPanel(QFrame):
     def _look(self, index: QModelIndex, _old: QModelIndex | None = None) -> None:
         if index.isValid():
             number = self.model.numbers[index.row()]
-            self._definition.setText(number.definition())
+            self._define(number.definition())
             self.selected.emit(number)
 
     def table(self) -> Table:

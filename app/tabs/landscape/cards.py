@@ -20,6 +20,12 @@ TITLES = {
     "train_accuracy": ("Training accuracy", "%"),
     "test_accuracy": ("Test accuracy", "%"),
 }
+SHORT = {
+    "train_loss": "Train loss",
+    "test_loss": "Test loss",
+    "train_accuracy": "Train acc.",
+    "test_accuracy": "Test acc.",
+}
 CURVES = {"train_loss": "training", "test_loss": "test"}
 
 

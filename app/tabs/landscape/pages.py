@@ -10,6 +10,7 @@ from app.widgets.card import Card
 from app.widgets.grid import CardGrid
 from app.widgets.plot import Axis, BarPlot, HeatMap, LinePlot, ScatterPlot
 
+MARKED = 5  # eigenvalues with a line of their own
 FLOOR = 1e-5  # of the largest density; below it lies only the broadening's own tail
 
 
@@ -58,7 +59,7 @@ class HessianPage(CardGrid):
         low, high = (np.where(shown, np.maximum(end, floor), np.nan) for end in (report.low, report.high))
         band = (low, high) if np.isfinite(low).any() else None
         self.density.set_series(name, report.grid, density, band=band)
-        self.density.set_marks(list(report.values), tr("eigenvalues"))
+        self.density.set_marks(list(report.values[:MARKED]), tr("largest eigenvalues"))
         words = {"matrix": name, "products": report.products, "examples": report.examples}
         self.density_card.set_caption("{matrix}, Lanczos quadrature, {products} products, {examples} examples", **words)
         ranks = np.arange(1, len(report.values) + 1)

@@ -12,7 +12,7 @@ from app.shell.text import live, tr
 from app.shell.theme import SPACE_2, SPACE_3, theme
 from app.tabs.base import Services, TabView
 from app.tabs.landscape import TAB
-from app.tabs.landscape.cards import TITLES, PlaneCards
+from app.tabs.landscape.cards import SHORT, PlaneCards
 from app.tabs.landscape.model import TASKS, LandscapeModel, preset
 from app.tabs.landscape.own_code import ask_consent
 from app.tabs.landscape.pages import ConnectPage, HessianPage, SimilarityPage
@@ -135,7 +135,7 @@ class LandscapeView(TabView):
         self.middle.setCurrentIndex(1)
         self.page_bar.set_current(name)
         self.pages_stack.setCurrentWidget(self._page(name))
-        for widget in (self.field, self.log):
+        for widget in (self.field, self.log, self.spot):
             widget.setVisible(name == "plane")
         if name == "network":
             self.network.inspect(self.model.config.train)
@@ -305,7 +305,7 @@ class LandscapeView(TabView):
         names = self.model.fields() or ["train_loss"]
         self.field.clear()
         for name in names:
-            self.field.addItem(tr(TITLES[name][0]), name)
+            self.field.addItem(tr(SHORT[name]), name)
         self.field.setCurrentIndex(max(0, self.field.findData(self.model.field)))
 
     def _choose_field(self, _index: int) -> None:

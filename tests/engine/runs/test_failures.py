@@ -41,7 +41,7 @@ def torch_error(name, text):
         (OSError(errno.EROFS, "x", "/a/b"), "NotWritable", "The run could not write /a/b."),
         (PermissionError(errno.EACCES, "x", "/a/b"), "NotWritable", "read-only, or belongs to somebody else"),
         (ModuleNotFoundError("No module named 'timm'", name="timm"), "MissingPackage", "package timm is missing"),
-        (ValueError("bad\nTraceback"), "TaskFailed", "The task failed unexpectedly (ValueError). bad. The file log.txt"),
+        (ValueError("bad\nTraceback"), "TaskFailed", "failed unexpectedly (ValueError). bad. The file log.txt"),
         (SystemExit(), "TaskFailed", "It gave no reason."),
         (FileNotFoundError(errno.ENOENT, "No such file", "/x"), "TaskFailed", "No such file"),
     ],

@@ -144,7 +144,7 @@ TableSource = Annotated[BuiltinTable | FileTable | RunTable, Field(discriminator
 class _OfTable(TaskConfig):
     """What reads a table."""
 
-    data: TableSource = field(BuiltinTable, "Table", "What is clustered.")
+    data: TableSource = field(BuiltinTable, "Data", "What is clustered.")
     prior: Literal["auto", "off", "pooled", "conjugate"] = field(
         "auto", "Prior", "A weak prior on covariances keeps thin components from collapsing.", labels=PRIORS,
         advanced=True,
@@ -288,7 +288,7 @@ class MixtureConfig(PipelineConfig):
     title: ClassVar[str] = "Mixtures"
     summary: ClassVar[str] = "Cluster a table: choose family and number, fit from many starts, resample."
 
-    data: TableSource = field(BuiltinTable, "Table", "What is clustered.")
+    data: TableSource = field(BuiltinTable, "Data", "What is clustered.")
     select: SelectConfig | None = field(SelectConfig, "Choice of model", "Try families and numbers of clusters.")
     fit: FitConfig | None = field(FitConfig, "Mixture", "Fit the best, or the one named here, from many starts.")
     stability: StabilityConfig | None = field(StabilityConfig, "Stability", "Refit on resamples.")

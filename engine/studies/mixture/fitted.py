@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.studies.mixture.agreement import adjusted_rand_index, classical_scaling
-from engine.studies.mixture.basins import SAME, basins, grouped
+from engine.studies.mixture.basins import SAME, Basins, basins, grouped
 from engine.studies.mixture.boot_fit import BootFit
 from engine.studies.mixture.config import FitConfig
+from engine.studies.mixture.discriminant import discriminant_axes
 from engine.studies.mixture.errors import MOST_COLUMNS
 from engine.studies.mixture.families import Family
 from engine.studies.mixture.fit import Fit
@@ -38,11 +39,23 @@ def bare(config: FitConfig, setting: Setting, mixture: Mixture, memberships: Arr
         iterations=none.astype(int), member=none.astype(int), position=np.zeros((0, 2)), agreement=none, share=none,
         maxima_log_likelihoods=none, barrier=np.zeros((0, 0)), solution_weights=np.zeros((0, g)),
         solution_means=np.zeros((0, g, d)), solution_covariances=np.zeros((0, g, d, d)),
-        solution_memberships=np.zeros((0, len(setting.sample), g), np.float32), trace=np.zeros((0, 0)),
+        solution_memberships=np.zeros((0, len(setting.sample), g), np.float32),
+        discriminant=directions(mixture), trace=np.zeros((0, 0)),
         trace_out_of_bag=np.zeros((0, 0)), axes=np.zeros((d, 0)), scores_mean=np.zeros(d), scores_scale=np.ones(d),
         score_means=np.zeros((g, 0)), score_covariances=np.zeros((g, 0, 0)), eigenvalues=none, complete=False,
         data=config.data.model_dump(mode="json"),
     )  # fmt: skip
+
+
+def directions(mixture: Mixture) -> Array:
+    """Two discriminant axes (d, 2), or (d, 0) where the covariances cannot be inverted or d is 1."""
+    d = mixture.dimension
+    if d < 2:
+        return np.zeros((d, 0))
+    try:
+        return discriminant_axes(mixture)[0]
+    except np.linalg.LinAlgError:
+        return np.zeros((d, 0))
 
 
 def part_of(setting: Setting) -> Setting:
@@ -59,7 +72,7 @@ def of_fit(config: FitConfig, setting: Setting, fit: Fit) -> Fitted:
     whole = ~np.isnan(x).any(axis=1)
     # Partitions are compared on complete rows, or on all with gaps filled where hardly any row is complete.
     rows = x[whole] if whole.mean() > 0.2 else np.where(np.isnan(x), np.nanmean(x, axis=0), x)
-    found = basins(fit, rows, seed=config.seed)
+    found = _reached_first(basins(fit, rows, seed=config.seed), fit.finished)
     kept = found.chain[:SOLUTIONS]
     solutions = [fit.mixture if chain == fit.best else fit.solution(int(chain)) for chain in kept]
     memberships = [one.responsibilities(x[setting.sample]) for one in solutions]
@@ -120,6 +133,17 @@ def _on_axes(setting: Setting, scores: Array) -> Setting:
     """A table too wide for covariances of its columns, in the coordinates of its axes."""
     names = tuple(f"axis {i + 1}" for i in range(scores.shape[1]))
     return replace(setting, table=replace(setting.table, x=scores, names=names, resolution=np.zeros(scores.shape[1])))
+
+
+def _reached_first(found: Basins, finished: NDArray[np.bool_]) -> Basins:
+    """Maxima that a start has reached before places where starts only left the race; else as they were ranked."""
+    reached = np.isin(np.arange(len(found.chain)), found.member[finished])
+    order = np.argsort(~reached, kind="stable")
+    rank = np.argsort(order, kind="stable")
+    return replace(
+        found, member=rank[found.member], chain=found.chain[order], share=found.share[order],
+        objective=found.objective[order], barrier=found.barrier[np.ix_(order, order)],
+    )  # fmt: skip
 
 
 def _by_weight(z: Array) -> Array:

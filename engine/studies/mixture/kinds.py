@@ -61,12 +61,14 @@ class Fitted:
         method, family: how. components: asked for. prior, scaling: as in the settings. resolution: (d,) rounding steps.
         log_likelihood: nats. degrees: free parameters, 0 where the method has no maximum likelihood.
         start_kinds: R names. log_likelihoods, objectives: (R,). finished, spurious: (R,) bool. iterations: (R,).
-        member: (R,) the maximum that each start ended in, best first. position: (R, 2) a map of the solutions.
+        member: (R,) the maximum that each start ended in, best first, those that no start reached last.
+        position: (R, 2) a map of the solutions.
         agreement: (R,) adjusted Rand index with the solution shown. share: (K,) of starts in each maximum.
         maxima_log_likelihoods: (K,). barrier: (K, K) nats by which the log-likelihood falls on the straight way
             from the lower of two maxima to the other.
         solution_weights (S, G), solution_means (S, G, d), solution_covariances (S, G, d, d): of the first S <= K
             maxima; weight 0 where a component is gone. solution_memberships: (S, m, G) of the rows in ``sample``.
+        discriminant: (d, 2) directions along which the clusters differ most, (d, 0) where there are none.
         trace, trace_out_of_bag: (T, R) log-likelihoods per row of resampled chains, else (0, R).
         axes: (d, q), scores_mean (d,), scores_scale (d,): t = ((x - mean) / scale) axes, else (d, 0).
         score_means (G, q), score_covariances (G, q, q): the mixture on these axes, else (G, 0) and (G, 0, 0).
@@ -109,6 +111,7 @@ class Fitted:
     solution_means: Array
     solution_covariances: Array
     solution_memberships: Array
+    discriminant: Array
     trace: Array
     trace_out_of_bag: Array
     axes: Array

@@ -54,7 +54,8 @@ def prepare_table(config: SelectConfig | FitConfig, run: Run, *, complete: bool)
     """
     table, fresh = load_table(config.data, run.input), run.restored() is None
     if fresh:
-        for template, params in told([note for note in table.notes if not (complete and note.kind == "missing")]):
+        passed = ("rounded", "missing") if complete else ("rounded",)
+        for template, params in told([note for note in table.notes if note.kind not in passed]):
             run.warn(template, **params)
     if complete and table.missing:
         whole = ~np.isnan(table.x).any(axis=1)

@@ -113,8 +113,6 @@ class FitMixture:
         fitted = of_fit(config, setting, found)
         tell(fitted, found.mixture, run)
         self._criteria(config, setting, found, options, run)
-        if found.prior:
-            run.warn("Rows are few for so many parameters: a prior kept the covariances from collapsing.")
         if found.spurious[found.best]:
             run.warn("Every solution found is spurious: a component sits on a few rows. Use fewer clusters.")
         run.publish("mixture", fitted, complete=True)
@@ -131,8 +129,11 @@ class FitMixture:
                 run.measure(f"mixture_{name}", getattr(values, name))
         per = len(setting.x) / max(found.degrees, 1)
         run.measure("rows_per_parameter", per)
-        if per < OVERFITTED:
-            run.warn("Only {rows} rows a parameter: trust the out-of-bag likelihood, not BIC.", rows=f"{per:.1f}")
+        if found.prior:
+            template = "Only {rows} rows a parameter: a prior holds the covariances; compare by out-of-bag likelihood."
+            run.warn(template, rows=f"{per:.1f}")
+        elif per < OVERFITTED:
+            run.warn("Only {rows} rows a parameter: compare by out-of-bag likelihood.", rows=f"{per:.1f}")
 
     def _boot(self, config: FitConfig, run: Run, setting: Setting, family: Family, components: int) -> None:
         method: Resampled = "spectral_bootem" if config.method == "spectral_bootem" else "bootspectral"

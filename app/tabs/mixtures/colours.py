@@ -1,0 +1,47 @@
+"""Colours of clusters, and of rows that belong to several: mixed in OKLab, where mixes look like what they mix."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.shell.theme import SERIES
+
+MORE = ("#b5893b", "#3f8fa3", "#a5563f", "#6b8f3f", "#b06fae", "#5b6fa8")
+PALETTE = (*SERIES[:5], *MORE)
+
+Array = NDArray[np.float64]
+
+# Ottosson 2020, "A perceptual color space for image processing": linear sRGB -> cone responses -> Lab.
+_CONES = np.array(
+    [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
+     [0.0883024619, 0.2817188376, 0.6299787005]]
+)  # fmt: skip
+_LAB = np.array(
+    [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
+     [0.0259040371, 0.7827717662, -0.8086757660]]
+)  # fmt: skip
+
+
+def cluster_colour(index: int) -> str:
+    """The colour of a cluster, from 0."""
+    return PALETTE[index % len(PALETTE)]
+
+
+def to_oklab(colour: str) -> Array:
+    """(3,) of "#rrggbb"."""
+    channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return np.asarray(_LAB @ np.cbrt(_CONES @ linear))
+
+
+def from_oklab(lab: Array) -> str:
+    """The nearest "#rrggbb"."""
+    linear = np.clip(np.linalg.solve(_CONES, np.linalg.solve(_LAB, lab) ** 3), 0, 1)
+    channels = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return "#" + "".join(f"{round(255 * float(c)):02x}" for c in channels)
+
+
+def blend(a: str, b: str, share: float = 0.5) -> str:
+    """``share`` of b in a."""
+    return from_oklab((1 - share) * to_oklab(a) + share * to_oklab(b))

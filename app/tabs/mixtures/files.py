@@ -1,0 +1,91 @@
+"""Files and snippets of a mixture: labels with memberships, parameters, Python for scikit-learn."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from engine.durable import write_atomic
+from engine.errors import EngineError
+from engine.studies.mixture.kinds import Fitted, StabilityReport
+
+
+class NotSaved(EngineError):
+    """Raised when a file of the mixture cannot be written."""
+
+    what = "{path} was not saved."
+    why = "It cannot be written: {reason}."
+    remedy = "Choose another folder or file name, or free some space."
+
+
+class NoScikitLearn(EngineError):
+    """Raised when scikit-learn has no such mixture."""
+
+    what = "There is no Python for this mixture."
+    why = "scikit-learn has no mixtures of t distributions."
+    remedy = "Save the parameters instead."
+
+
+def save(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        NotSaved: the folder or disk does not take it.
+    """
+    try:
+        write_atomic(path, text)
+    except OSError as error:
+        raise NotSaved(path=path, reason=error.strerror or str(error)) from error
+
+
+def labels_csv(found: Fitted, stability: StabilityReport | None) -> str:
+    """Row number (from 1), cluster, memberships, out-of-bag memberships and known class of each row, as CSV."""
+    z = np.asarray(found.memberships)
+    columns: dict[str, list[object]] = {
+        "row": (np.asarray(found.rows) + 1).tolist(),
+        "cluster": (found.labels() + 1).tolist(),
+    }
+    columns |= {f"membership {k + 1}": z[:, k].tolist() for k in range(z.shape[1])}
+    if stability is not None and stability.memberships.shape == z.shape:
+        columns |= {f"out of bag {k + 1}": stability.memberships[:, k].tolist() for k in range(z.shape[1])}
+    if found.classes:
+        names = [*found.classes, ""]
+        columns["class"] = [names[code] for code in np.asarray(found.known).tolist()]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return text.getvalue()
+
+
+def parameters_json(found: Fitted) -> str:
+    """Weights, means and covariances with what they mean."""
+    return json.dumps(found.parameters(), indent=1, ensure_ascii=False)
+
+
+def scikit_learn(found: Fitted) -> str:
+    """Python that rebuilds the mixture as scikit-learn's GaussianMixture.
+
+    Raises:
+        NoScikitLearn: it is a mixture of t distributions.
+    """
+    if len(found.dof):
+        raise NoScikitLearn
+    lines = [
+        "import numpy as np",
+        "from sklearn.mixture import GaussianMixture",
+        "",
+        f"columns = {list(found.names)!r}",
+        f'mixture = GaussianMixture({len(found.weights)}, covariance_type="full")',
+        f"mixture.weights_ = np.array({np.asarray(found.weights).tolist()!r})",
+        f"mixture.means_ = np.array({np.asarray(found.means).tolist()!r})",
+        f"mixture.covariances_ = np.array({np.asarray(found.covariances).tolist()!r})",
+        "inverse = np.linalg.inv(np.linalg.cholesky(mixture.covariances_))",
+        "mixture.precisions_cholesky_ = inverse.transpose(0, 2, 1)",
+        "# mixture.predict(x), mixture.predict_proba(x), mixture.score_samples(x): x has these columns",
+    ]
+    return "\n".join(lines) + "\n"

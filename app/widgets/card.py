@@ -19,6 +19,19 @@ from app.widgets.table_view import TableDialog
 from engine.errors import EngineError
 
 
+class _Sentence(Label):
+    """Wraps into whatever room there is: it must not make its row higher than the pictures beside it."""
+
+    def hasHeightForWidth(self) -> bool:
+        return False
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(80, 40)
+
+    def sizeHint(self) -> QSize:
+        return QSize(200, 100)
+
+
 class Card(QFrame):
     """A titled frame around one picture.
 
@@ -66,11 +79,9 @@ class Card(QFrame):
         for button in (self._save, self._expand, self._more):
             buttons.addWidget(button)
         row.addLayout(buttons)
-        self._sentence = Label("", "muted", wrap=True)
+        self._sentence = _Sentence("", "muted", wrap=True)
         self._sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._sentence.setContentsMargins(24, 12, 24, 12)
-        # A sentence must not make its row higher than the pictures beside it.
-        self._sentence.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self._stack = QStackedLayout()
         self._stack.addWidget(self._sentence)
         self._save.setEnabled(False)

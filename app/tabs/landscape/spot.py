@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,24 @@ class SpotPanel(QFrame):
         lines.append(tr("Largest losses ({split}):", split=names[self._spot["split"]].lower()))
         self._text.setText("\n".join(lines))
         self.examples.set_examples(self._spot["worst"])
+
+
+class NotesPanel(QFrame):
+    """What the runs said about their numbers; hidden while there is nothing to say."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "card")
+        self._text = Label("", "warn", wrap=True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(SPACE_3, SPACE_2, SPACE_3, SPACE_2)
+        column.addWidget(self._text)
+        self.hide()
+
+    def set_notes(self, notes: Sequence[str]) -> None:
+        """Show these sentences, translated already."""
+        self._text.setText("\n".join(notes))
+        self.setVisible(bool(notes))
 
 
 class Examples(QWidget):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
 from app.shell.text import live, tr
@@ -17,7 +18,7 @@ from app.tabs.landscape.model import TASKS, LandscapeModel, preset
 from app.tabs.landscape.own_code import ask_consent
 from app.tabs.landscape.pages import ConnectPage, HessianPage, SimilarityPage
 from app.tabs.landscape.preview import NetworkPage
-from app.tabs.landscape.spot import SpotPanel
+from app.tabs.landscape.spot import NotesPanel, SpotPanel
 from app.tabs.setup import SetupPanel
 from app.widgets.empty import EmptyState
 from app.widgets.grid import CardGrid
@@ -28,7 +29,7 @@ from engine.errors import EngineError
 from engine.models.config import UserModel
 from engine.studies.landscape.config import LandscapeConfig
 
-NUMBERS_WIDTH = 262
+NARROW, NUMBERS_WIDTH, NUMBERS_WIDEST = 1106, 262, 360
 SIMPLE = (
     "train.model",
     "train.data",
@@ -69,6 +70,7 @@ class LandscapeView(TabView):
         self.reports: dict[str, Report] = {}
         self.network = NetworkPage()
         self.numbers = NumbersPanel()
+        self.notes = NotesPanel()
         self.spot = SpotPanel()
         self.empty = EmptyState(TAB.title, TAB.summary, TAB.icon)
         self.empty.example.connect(self.example)
@@ -106,11 +108,11 @@ class LandscapeView(TabView):
         right = QVBoxLayout()
         right.setSpacing(SPACE_3 - 2)
         right.addWidget(self.numbers, 1)
+        right.addWidget(self.notes)
         right.addWidget(self.spot)
         self.right = QWidget()
         self.right.setLayout(right)
         right.setContentsMargins(0, 0, 0, 0)
-        self.right.setFixedWidth(theme().px(NUMBERS_WIDTH))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE_3 - 2)
@@ -124,6 +126,12 @@ class LandscapeView(TabView):
         self.field.setAccessibleName(tr("Field of the plane"))
         self.field.setToolTip(tr("What the plane shows"))
         self._list_fields()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the numbers a share of what a wide window has to spare."""
+        spare = max(0, self.width() - theme().px(NARROW))
+        self.right.setFixedWidth(min(theme().px(NUMBERS_WIDEST), theme().px(NUMBERS_WIDTH) + round(0.35 * spare)))
+        super().resizeEvent(event)
 
     # The contract of tabs --------------------------------------------------------------------------------------------
     def pages(self) -> Sequence[str]:
@@ -278,7 +286,7 @@ class LandscapeView(TabView):
                 page.show_model(self.model)
         numbers = [Number(n.measure, n.value, n.interval, n.n, n.dims, group=n.group) for n in self.model.numbers]
         self.numbers.set_numbers(numbers)
-        self.numbers.set_callout("\n".join(tr(w.template, **w.params) for w in self.model.warnings))
+        self.notes.set_notes([tr(w.template, **w.params) for w in self.model.warnings])
         self._headline()
         if reader.state == "failed" and reader.error is not None:
             self.cards.plane_card.show_empty("{error}", error=str(reader.error))

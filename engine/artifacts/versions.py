@@ -94,7 +94,14 @@ def write(artifacts: Path, name: str, kind: Kind, value: Any, *, complete: bool)
         version = max(versions(artifacts).get(name, [0])) + 1
         describe = {key: _plain(item) for key, item in kind.describe(value).items()}
         manifest = Manifest(
-            name, version, kind.name, kind.schema_version, complete, time.time(), describe, files,
+            name,
+            version,
+            kind.name,
+            kind.schema_version,
+            complete,
+            time.time(),
+            describe,
+            files,
             _digest(kind.name, kind.schema_version, files),
         )
         write_json(temporary / MANIFEST, {"schema_version": MANIFEST_VERSION, **asdict(manifest)}, sync=False)

@@ -149,8 +149,19 @@ class Failed(_Event):
 
 
 Event = Annotated[
-    Queued | Started | Progress | Measured | SeriesOpened | Published | Checkpointed | Warned | Resumed | Stopping
-    | Stopped | Finished | Failed,
+    Queued
+    | Started
+    | Progress
+    | Measured
+    | SeriesOpened
+    | Published
+    | Checkpointed
+    | Warned
+    | Resumed
+    | Stopping
+    | Stopped
+    | Finished
+    | Failed,
     Field(discriminator="type"),
 ]
 _CLASSES = (

@@ -182,9 +182,7 @@ class _Worker:
         again = self._life.first_inputs is not None
         self._log.append(self._started(inputs))
         _set_threads(self._launch.threads)
-        self._recorder = run = Recorder(
-            self._path, config, self._launch.device, self._log, self._inbox, inputs
-        )
+        self._recorder = run = Recorder(self._path, config, self._launch.device, self._log, self._inbox, inputs)
         if again:
             run.rewind()
         run.point()

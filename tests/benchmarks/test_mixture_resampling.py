@@ -78,8 +78,11 @@ def birds(seed: int) -> tuple[np.ndarray, np.ndarray]:
 def test_defaults_are_steady_over_seeds(name: str, g: int, least: float) -> None:
     from sklearn.datasets import load_iris, load_wine
 
-    x, y = {"iris": lambda: load_iris(return_X_y=True), "wine": lambda: load_wine(return_X_y=True),
-            "birds": lambda: birds(0)}[name]()
+    x, y = {
+        "iris": lambda: load_iris(return_X_y=True),
+        "wine": lambda: load_wine(return_X_y=True),
+        "birds": lambda: birds(0),
+    }[name]()
     begun = time.process_time()
     labels = [fit(x, g, options=Options(seed=seed)).mixture.labels(x) for seed in range(20)]
     spent = (time.process_time() - begun) / 20

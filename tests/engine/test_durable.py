@@ -68,8 +68,9 @@ def test_a_lock_is_free_again_when_its_holder_is_killed(tmp_path):
         "lock = FileLock(Path(sys.argv[1])); print(lock.acquire(), flush=True); time.sleep(60)"
     )
     lock = durable.FileLock(tmp_path / "lock")
-    with subprocess.Popen([sys.executable, "-c", code, tmp_path / "lock"], stdout=subprocess.PIPE,
-                          env={**os.environ, "PYTHONPATH": ROOT}) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / "lock"], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": ROOT}
+    ) as holder:
         assert holder.stdout.readline() == b"True\n"
         assert not lock.acquire()
         holder.kill()

@@ -157,13 +157,9 @@ def _note(path: Path, attempt: int, code: int) -> None:
         folder.note_exit(path, attempt, state.cause_of_death(path, life, now.process, code), code)
 
 
-def _spawn(
-    arguments: list[str], environment: dict[str, str], output: Path, stdin: int = subprocess.DEVNULL
-) -> _Worker:
+def _spawn(arguments: list[str], environment: dict[str, str], output: Path, stdin: int = subprocess.DEVNULL) -> _Worker:
     options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     with open(output, "ab") as log:
-        return _Worker(
-            arguments, env=environment, stdin=stdin, stdout=log, stderr=log, bufsize=0, **options
-        )
+        return _Worker(arguments, env=environment, stdin=stdin, stdout=log, stderr=log, bufsize=0, **options)

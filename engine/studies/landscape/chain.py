@@ -79,8 +79,13 @@ class ChainForward:
     """
 
     def __init__(
-        self, weights: Weights, fixed: Sequence[Link], images: Sequence[Link], columns: Sequence[Link],
-        bytes_each: int, tick: Callable[[], None] = lambda: None,
+        self,
+        weights: Weights,
+        fixed: Sequence[Link],
+        images: Sequence[Link],
+        columns: Sequence[Link],
+        bytes_each: int,
+        tick: Callable[[], None] = lambda: None,
     ) -> None:
         self.weights, self.fixed, self.images, self.columns = weights, fixed, images, columns
         self.bytes_each, self.tick = bytes_each, tick

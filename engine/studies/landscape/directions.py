@@ -66,8 +66,14 @@ def _scaled(drawn: Tensor, own: Tensor, filters: int, scaling: Scaling) -> Tenso
 
 
 def random_plane(
-    layout: Layout, weights: Tensor, seed: int, *, scaling: Scaling = "filter", vectors: bool = False,
-    orthogonal: bool = False, count: int = 2,
+    layout: Layout,
+    weights: Tensor,
+    seed: int,
+    *,
+    scaling: Scaling = "filter",
+    vectors: bool = False,
+    orthogonal: bool = False,
+    count: int = 2,
 ) -> Tensor:
     """``count`` random directions, (count, n); see ``random_direction``.
 

@@ -87,8 +87,14 @@ class ModuleForward:
     """
 
     def __init__(
-        self, network: nn.Module, plane: Slice, bytes_each: int, *, channels_last: bool = False,
-        prepare: Callable[[], None] | None = None, tick: Callable[[], None] = lambda: None,
+        self,
+        network: nn.Module,
+        plane: Slice,
+        bytes_each: int,
+        *,
+        channels_last: bool = False,
+        prepare: Callable[[], None] | None = None,
+        tick: Callable[[], None] = lambda: None,
     ) -> None:
         self.network, self.plane, self.bytes_each = network, plane, bytes_each
         self.channels_last, self.prepare, self.tick = channels_last, prepare, tick

@@ -96,8 +96,15 @@ class LossSurface:
     """
 
     def __init__(
-        self, network: nn.Module, directions: Tensor, splits: Mapping[str, Split], *, origin: Tensor | None = None,
-        loss: UserLoss | None = None, refit: Tensor | None = None, way: Way = "auto",
+        self,
+        network: nn.Module,
+        directions: Tensor,
+        splits: Mapping[str, Split],
+        *,
+        origin: Tensor | None = None,
+        loss: UserLoss | None = None,
+        refit: Tensor | None = None,
+        way: Way = "auto",
         tick: Callable[[], None] = lambda: None,
     ) -> None:
         weights = read_weights(network)

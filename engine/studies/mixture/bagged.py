@@ -55,8 +55,18 @@ class Bagged:
         return self.weights.std(axis=0, ddof=1), self.means.std(axis=0, ddof=1), self.covariances.std(axis=0, ddof=1)
 
 
-def bagged_em(rows: Rows, start: Parameters, family: Family, guard: Guard, control: Control, seed: int,
-              replicates: int = 50, *, weights: Array | None = None, observe: Observe | None = None) -> Bagged:
+def bagged_em(
+    rows: Rows,
+    start: Parameters,
+    family: Family,
+    guard: Guard,
+    control: Control,
+    seed: int,
+    replicates: int = 50,
+    *,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+) -> Bagged:
     """Weighted EM to convergence on ``replicates`` resamples, each from every chain of ``start``; the best one counts.
 
     Args:
@@ -94,17 +104,26 @@ def bagged_em(rows: Rows, start: Parameters, family: Family, guard: Guard, contr
     seen = times > 0
     out_of_bag = float(np.average(per_row[seen], weights=share[seen])) if seen.any() else float("nan")
     w, m, c = (np.array(part) for part in zip(*kept, strict=True))
-    return Bagged(memberships, per_row, out_of_bag, float(np.average(density0[0], weights=share)), w, m, c, similar,
-                  labels)
+    return Bagged(
+        memberships, per_row, out_of_bag, float(np.average(density0[0], weights=share)), w, m, c, similar, labels
+    )
 
 
-def _refit(rows: Rows, start: Parameters, family: Family, guard: Guard, control: Control, weights: Array,
-           observe: Observe | None) -> Parameters:
+def _refit(
+    rows: Rows,
+    start: Parameters,
+    family: Family,
+    guard: Guard,
+    control: Control,
+    weights: Array,
+    observe: Observe | None,
+) -> Parameters:
     """The best solution of each resample: one chain for each row of ``weights`` (B, n)."""
     score, found = np.full(len(weights), -np.inf), start.take(np.zeros(len(weights), int))
     for chain in range(start.chains):
-        out = expectation_maximisation(rows, start.take(np.full(len(weights), chain)), family, guard, control,
-                                       weights=weights, observe=observe)
+        out = expectation_maximisation(
+            rows, start.take(np.full(len(weights), chain)), family, guard, control, weights=weights, observe=observe
+        )
         better = np.flatnonzero(out.score(guard) > score)
         score[better] = out.score(guard)[better]
         found = found.put(better, out.params.take(better))

@@ -59,12 +59,24 @@ def basins(fit: Fit, x: Array, *, same: float = SAME, seed: int = 0) -> Basins:
     share = np.bincount(member[begun], minlength=len(leaders)) / max(int(begun.sum()), 1)
     agreement = np.array([adjusted_rand_index(labels[fit.best], one) for one in labels])
     chosen = leaders
-    return Basins(member, chosen, share, fit.objectives[chosen], distance, classical_scaling(distance), agreement,
-                  barriers(rows, fit.params.take(chosen), labels[chosen]))
+    return Basins(
+        member,
+        chosen,
+        share,
+        fit.objectives[chosen],
+        distance,
+        classical_scaling(distance),
+        agreement,
+        barriers(rows, fit.params.take(chosen), labels[chosen]),
+    )
 
 
-def grouped(labels: NDArray[np.integer], objectives: Array, best: int, same: float = SAME,
-            ) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+def grouped(
+    labels: NDArray[np.integer],
+    objectives: Array,
+    best: int,
+    same: float = SAME,
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
     """Solutions gathered into maxima by the partitions that they make.
 
     Args:

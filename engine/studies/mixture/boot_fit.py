@@ -64,8 +64,11 @@ class BootFit:
         check_columns(self.mean[None])
         inner = self.polished if polished and self.polished is not None else self.mixture
         full = self.projection.lift(inner)
-        return replace(full, means=full.means * self.scale + self.mean,
-                       covariances=full.covariances * self.scale[:, None] * self.scale)
+        return replace(
+            full,
+            means=full.means * self.scale + self.mean,
+            covariances=full.covariances * self.scale[:, None] * self.scale,
+        )
 
 
 @dataclass
@@ -84,10 +87,21 @@ class _Setting:
         return float(np.median(self.params.weights.min(axis=1)) * self.rows.n)
 
 
-def boot_fit(x: Array, components: int, family: Family = "VVV", options: Options = DEFAULTS, *,
-             method: Method = "spectral_bootem", q: int | None = None, rule: QRule = "parallel", share: float = 0.9,
-             chains: int = 10, rules: ChainRules = RULES, polish: bool = False,
-             observe: ObserveChains | None = None) -> BootFit:
+def boot_fit(
+    x: Array,
+    components: int,
+    family: Family = "VVV",
+    options: Options = DEFAULTS,
+    *,
+    method: Method = "spectral_bootem",
+    q: int | None = None,
+    rule: QRule = "parallel",
+    share: float = 0.9,
+    chains: int = 10,
+    rules: ChainRules = RULES,
+    polish: bool = False,
+    observe: ObserveChains | None = None,
+) -> BootFit:
     """Fit by resampled EM on leading axes.
 
     Args:
@@ -117,8 +131,9 @@ def boot_fit(x: Array, components: int, family: Family = "VVV", options: Options
     return _conclude(setting, found, ran, mean, scale, family, options, polish, method == "spectral_bootem")
 
 
-def _setting(scaled: Array, found: Spectrum, q: int, components: int, family: Family, options: Options,
-             chains: int) -> _Setting:
+def _setting(
+    scaled: Array, found: Spectrum, q: int, components: int, family: Family, options: Options, chains: int
+) -> _Setting:
     projection = project(found, q)
     scores = projection.scores(scaled)
     frame = frame_for(family, scores)
@@ -129,11 +144,28 @@ def _setting(scaled: Array, found: Spectrum, q: int, components: int, family: Fa
     return _Setting(projection, scores, frame, rows, guard, warm.params)
 
 
-def _chains(setting: _Setting, scaled: Array, family: Family, seed: int, method: Method, rules: ChainRules,
-            shift: float, observe: ObserveChains | None) -> Chains:
+def _chains(
+    setting: _Setting,
+    scaled: Array,
+    family: Family,
+    seed: int,
+    method: Method,
+    rules: ChainRules,
+    shift: float,
+    observe: ObserveChains | None,
+) -> Chains:
     if method == "spectral_bootem":
-        return boot_em(setting.rows, setting.params, family, setting.guard, seed, rules,
-                       tail=setting.projection.tail(scaled), shift=shift + setting.frame.log_volume, observe=observe)
+        return boot_em(
+            setting.rows,
+            setting.params,
+            family,
+            setting.guard,
+            seed,
+            rules,
+            tail=setting.projection.tail(scaled),
+            shift=shift + setting.frame.log_volume,
+            observe=observe,
+        )
     identity = frame_from("isotropic", np.zeros(setting.projection.q), np.eye(setting.projection.q))
     guard = guard_for(identity, family, setting.params.components, *mean_and_covariance(setting.scores))
     start = memberships_of(setting.rows, setting.params)
@@ -151,15 +183,30 @@ def memberships_of(rows: MemoryRows, params: Parameters) -> Array:
     return np.ascontiguousarray(z.transpose(1, 2, 0))
 
 
-def _conclude(setting: _Setting, found: Spectrum, ran: Chains, mean: Array, scale: Array, family: Family,
-              options: Options, polish: bool, framed: bool) -> BootFit:
+def _conclude(
+    setting: _Setting,
+    found: Spectrum,
+    ran: Chains,
+    mean: Array,
+    scale: Array,
+    family: Family,
+    options: Options,
+    polish: bool,
+    framed: bool,
+) -> BootFit:
     best = np.array([ran.best])
     # BootSpectral's last M-step is on the plain scores, Spectral-BootEM's in the frame of the scores.
-    frame = setting.frame if framed else frame_from("isotropic", np.zeros(setting.projection.q),
-                                                      np.eye(setting.projection.q))
+    frame = (
+        setting.frame
+        if framed
+        else frame_from("isotropic", np.zeros(setting.projection.q), np.eye(setting.projection.q))
+    )
     rows = setting.rows if framed else MemoryRows(setting.scores)
-    guard = setting.guard if framed else guard_for(frame, family, ran.params.components,
-                                                     *mean_and_covariance(setting.scores))
+    guard = (
+        setting.guard
+        if framed
+        else guard_for(frame, family, ran.params.components, *mean_and_covariance(setting.scores))
+    )
     order = np.argsort(-ran.params.weights[ran.best], kind="stable")
     order = order[ran.params.active[ran.best][order]]
     polished = None
@@ -171,5 +218,16 @@ def _conclude(setting: _Setting, found: Spectrum, ran: Chains, mean: Array, scal
     mixture = raw.permuted(np.argsort(-raw.weights, kind="stable"))
     memberships = ran.memberships[ran.best][:, order]
     memberships = memberships / np.maximum(memberships.sum(axis=1, keepdims=True), 1e-300)
-    return BootFit(memberships, mixture, setting.scores, setting.projection, setting.projection.q, found, mean, scale,
-                   ran, order, polished)
+    return BootFit(
+        memberships,
+        mixture,
+        setting.scores,
+        setting.projection,
+        setting.projection.q,
+        found,
+        mean,
+        scale,
+        ran,
+        order,
+        polished,
+    )

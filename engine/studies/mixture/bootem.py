@@ -120,9 +120,19 @@ def settled(trace: list[Array], rules: ChainRules) -> bool:
     return bool(np.all(np.abs(late.mean(axis=0) - early.mean(axis=0)) < np.maximum(2 * error, rules.tolerance)))
 
 
-def boot_em(rows: MemoryRows, start: Parameters, family: Family, guard: Guard, seed: int,
-            rules: ChainRules = RULES, *, tail: Array | None = None, shift: float = 0.0,
-            names: list[int] | None = None, observe: ObserveChains | None = None) -> Chains:
+def boot_em(
+    rows: MemoryRows,
+    start: Parameters,
+    family: Family,
+    guard: Guard,
+    seed: int,
+    rules: ChainRules = RULES,
+    *,
+    tail: Array | None = None,
+    shift: float = 0.0,
+    names: list[int] | None = None,
+    observe: ObserveChains | None = None,
+) -> Chains:
     """EM in which every iteration's M-step uses a fresh bootstrap resample (Andrews 2018; algorithm A here).
 
     Args:
@@ -198,5 +208,14 @@ class Traces:
         """The finished chains."""
         out = np.array(self.out_of_bag)
         best = int(np.argmax(out[-rules.window :].mean(axis=0)))
-        return Chains(params, z, np.array(self.log_likelihood), out, np.array(self.weights), np.array(self.cosine),
-                      best, fired, reseeds)
+        return Chains(
+            params,
+            z,
+            np.array(self.log_likelihood),
+            out,
+            np.array(self.weights),
+            np.array(self.cosine),
+            best,
+            fired,
+            reseeds,
+        )

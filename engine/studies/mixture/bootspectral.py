@@ -72,9 +72,19 @@ class _Chain:
         return None if self.params is None else replace(self.params, orientation=None)
 
 
-def boot_spectral(x: Array, start: Array, projection: Projection, family: Family, guard: Guard, seed: int,
-                  rules: ChainRules = RULES, *, shift: float = 0.0, names: list[int] | None = None,
-                  observe: ObserveChains | None = None) -> Chains:
+def boot_spectral(
+    x: Array,
+    start: Array,
+    projection: Projection,
+    family: Family,
+    guard: Guard,
+    seed: int,
+    rules: ChainRules = RULES,
+    *,
+    shift: float = 0.0,
+    names: list[int] | None = None,
+    observe: ObserveChains | None = None,
+) -> Chains:
     """Resample, decompose, M-step, E-step, until the likelihood settles.
 
     Args:

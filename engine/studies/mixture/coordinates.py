@@ -48,8 +48,9 @@ class Frame:
     def after(self, first: Frame) -> Frame:
         """The frame that applies ``first`` and then this one."""
         shift = first.shift + first.backward @ self.shift
-        return Frame(shift, self.forward @ first.forward, first.backward @ self.backward,
-                     self.log_volume + first.log_volume)
+        return Frame(
+            shift, self.forward @ first.forward, first.backward @ self.backward, self.log_volume + first.log_volume
+        )
 
     def mixture(self, params: Parameters, chain: int, family: Family) -> Mixture:
         """One chain as a mixture in the user's units; switched off components are left out."""
@@ -100,8 +101,17 @@ def mean_and_covariance(x: Array, weights: Array | None = None) -> tuple[Array, 
     return mean, (centred * share[:, None]).T @ centred
 
 
-def guard_for(frame: Frame, family: Family, components: int, mean: Array, covariance: Array, *,
-              prior: PriorKind = "off", ridge: float | None = None, resolution: Array | None = None) -> Guard:
+def guard_for(
+    frame: Frame,
+    family: Family,
+    components: int,
+    mean: Array,
+    covariance: Array,
+    *,
+    prior: PriorKind = "off",
+    ridge: float | None = None,
+    resolution: Array | None = None,
+) -> Guard:
     """The guard of a fit, in its coordinates.
 
     Args:

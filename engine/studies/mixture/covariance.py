@@ -178,8 +178,9 @@ _BY_VOLUME: dict[Family, Callable[[Array, Array, Array], Array]] = {"VEI": vei, 
 _BY_AXES: dict[Family, Callable[[Array, Array, Array], tuple[Array, Array]]] = {"EVE": eve, "VVE": vve}
 
 
-def maximise_covariances(family: Family, n: Array, w: Array, volume: Array,
-                         axes: Array | None) -> tuple[Array, Array | None]:
+def maximise_covariances(
+    family: Family, n: Array, w: Array, volume: Array, axes: Array | None
+) -> tuple[Array, Array | None]:
     """Covariances (shape of ``w``) that maximise the expected log-likelihood, and the common axes of EVE and VVE.
 
     Args:

@@ -42,8 +42,14 @@ def entropy(z: Array, weights: Array | None = None) -> float:
     return float(rows.sum() if weights is None else rows @ weights)
 
 
-def criteria(mixture: Mixture, x: Array, log_likelihood: float, degrees: int, single: float = np.nan,
-             weights: Array | None = None) -> Criteria:
+def criteria(
+    mixture: Mixture,
+    x: Array,
+    log_likelihood: float,
+    degrees: int,
+    single: float = np.nan,
+    weights: Array | None = None,
+) -> Criteria:
     """All criteria of a fit (ICL: Biernacki, Celeux & Govaert 2000; NEC: Celeux & Soromenho 1996).
 
     Args:

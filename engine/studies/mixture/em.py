@@ -80,12 +80,26 @@ class Outcome:
 
     def take(self, chains: NDArray[Any]) -> Outcome:
         """Only these chains."""
-        return Outcome(self.params.take(chains), self.log_likelihood[chains], self.objective[chains],
-                       self.iterations[chains], self.converged[chains], self.reseeds[chains])
+        return Outcome(
+            self.params.take(chains),
+            self.log_likelihood[chains],
+            self.objective[chains],
+            self.iterations[chains],
+            self.converged[chains],
+            self.reseeds[chains],
+        )
 
 
-def expectation_maximisation(rows: Rows, params: Parameters, family: Family, guard: Guard, control: Control, *,
-                             weights: Array | None = None, observe: Observe | None = None) -> Outcome:
+def expectation_maximisation(
+    rows: Rows,
+    params: Parameters,
+    family: Family,
+    guard: Guard,
+    control: Control,
+    *,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+) -> Outcome:
     """Run EM (Dempster, Laird & Rubin 1977) on all chains together.
 
     Args:
@@ -110,8 +124,9 @@ def expectation_maximisation(rows: Rows, params: Parameters, family: Family, gua
         still = (change if control.dtype == np.float32 else np.abs(change)) < tolerance * total[alive]
         stop = still | (step == control.max_iterations)
         if stop.any():
-            _record(out, alive[stop], current.take(stop), moments.log_likelihood[stop], objective[stop], step,
-                    still[stop])
+            _record(
+                out, alive[stop], current.take(stop), moments.log_likelihood[stop], objective[stop], step, still[stop]
+            )
         if stop.all():
             break
         last = objective.copy()
@@ -125,8 +140,15 @@ def expectation_maximisation(rows: Rows, params: Parameters, family: Family, gua
     return out
 
 
-def _record(out: Outcome, chains: NDArray[np.intp], params: Parameters, likelihood: Array, objective: Array,
-            step: int, still: NDArray[np.bool_]) -> None:
+def _record(
+    out: Outcome,
+    chains: NDArray[np.intp],
+    params: Parameters,
+    likelihood: Array,
+    objective: Array,
+    step: int,
+    still: NDArray[np.bool_],
+) -> None:
     if len(chains) == out.params.chains:
         out.params = params
         out.log_likelihood[:], out.objective[:] = likelihood, objective
@@ -139,8 +161,17 @@ def _record(out: Outcome, chains: NDArray[np.intp], params: Parameters, likeliho
     out.iterations[chains], out.converged[chains] = step, still
 
 
-def reseed(rows: Rows, params: Parameters, moments: Moments, family: Family, guard: Guard,
-           reseeds: NDArray[np.intp], alive: NDArray[np.intp], last: Array, weights: Array | None) -> Parameters:
+def reseed(
+    rows: Rows,
+    params: Parameters,
+    moments: Moments,
+    family: Family,
+    guard: Guard,
+    reseeds: NDArray[np.intp],
+    alive: NDArray[np.intp],
+    last: Array,
+    weights: Array | None,
+) -> Parameters:
     """Move components with too few rows to the row of lowest density; after three times switch them off."""
     need = 5 if guard.prior is not None else rows_needed(family, params.dimension)
     # Row weights count as shares of the rows, so that rescaling them changes nothing.

@@ -42,9 +42,18 @@ class EscapeRules:
 RULES = EscapeRules()
 
 
-def escape(rows: Rows, found: Outcome, family: Family, guard: Guard, control: Control, seed: int,
-           rules: EscapeRules = RULES, *, weights: Array | None = None,
-           observe: Observe | None = None) -> tuple[Outcome, int]:
+def escape(
+    rows: Rows,
+    found: Outcome,
+    family: Family,
+    guard: Guard,
+    control: Control,
+    seed: int,
+    rules: EscapeRules = RULES,
+    *,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+) -> tuple[Outcome, int]:
     """Search on from the best solutions found; returns at most ``keep`` distinct ones, best first, and the rounds used.
 
     Args:
@@ -58,10 +67,12 @@ def escape(rows: Rows, found: Outcome, family: Family, guard: Guard, control: Co
         if weights is not None:
             counts = counts * weights
         parents = best.params.take(np.arange(rules.chains) % len(best.objective))
-        shaken = expectation_maximisation(rows, parents, family, guard, replace(control, max_iterations=rules.shaken),
-                                          weights=counts)
-        settled = expectation_maximisation(rows, shaken.params, family, guard,
-                                           replace(control, max_iterations=rules.settle), weights=weights)
+        shaken = expectation_maximisation(
+            rows, parents, family, guard, replace(control, max_iterations=rules.shaken), weights=counts
+        )
+        settled = expectation_maximisation(
+            rows, shaken.params, family, guard, replace(control, max_iterations=rules.settle), weights=weights
+        )
         family_of = join([best, settled])
         picked = family_of.take(distinct(family_of.score(guard), rules.keep, rules.gain))
         final = expectation_maximisation(rows, picked.params, family, guard, control, weights=weights, observe=observe)

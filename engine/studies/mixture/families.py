@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Family = Literal[
-    "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"
-]
+Family = Literal["EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"]
 Coordinates = Literal["isotropic", "columns", "whitened"]
 
 FAMILIES: tuple[Family, ...] = get_args(Family)

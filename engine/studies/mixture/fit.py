@@ -147,8 +147,15 @@ class Fit:
 DEFAULTS = Options()
 
 
-def fit(x: Array, components: int, family: Family = "VVV", options: Options = DEFAULTS, *,
-        weights: Array | None = None, observe: Observe | None = None) -> Fit:
+def fit(
+    x: Array,
+    components: int,
+    family: Family = "VVV",
+    options: Options = DEFAULTS,
+    *,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+) -> Fit:
     """Fit G components of one family to rows from many starts.
 
     Args:
@@ -173,17 +180,44 @@ def fit_task(task: Task, options: Options = DEFAULTS, *, observe: Observe | None
         outcome = _relative(task, makes, numbers, options, observe)
         raced = Raced(outcome, np.array(numbers), np.ones(len(numbers), bool), False)
     elif options.racing is None or len(numbers) <= options.racing.finalists:
-        raced = run_all(task.rows, makes.parameters, numbers, family, task.guard, options.control(), weights=weights,
-                        observe=observe)
+        raced = run_all(
+            task.rows,
+            makes.parameters,
+            numbers,
+            family,
+            task.guard,
+            options.control(),
+            weights=weights,
+            observe=observe,
+        )
     else:
-        raced = race(task.rows, makes.parameters, numbers, family, task.guard, options.control(), options.racing,
-                     kind=lambda start: kind_of(start, options.shares), weights=weights, observe=observe)
+        raced = race(
+            task.rows,
+            makes.parameters,
+            numbers,
+            family,
+            task.guard,
+            options.control(),
+            options.racing,
+            kind=lambda start: kind_of(start, options.shares),
+            weights=weights,
+            observe=observe,
+        )
     kinds: list[str] = [kind_of(i, options.shares) for i in raced.starts]
     rules = escape_rules(task, options)
     if rules is not None:
         found = raced.outcome.take(np.flatnonzero(raced.finished))
-        better, _ = escape(task.rows, found, family, task.guard, options.control(), options.seed, rules,
-                           weights=weights, observe=observe)
+        better, _ = escape(
+            task.rows,
+            found,
+            family,
+            task.guard,
+            options.control(),
+            options.seed,
+            rules,
+            weights=weights,
+            observe=observe,
+        )
         raced = extended(raced, join([raced.outcome, better]))
         kinds += ["escape"] * len(better.objective)
     return conclude(task, raced, kinds)
@@ -193,18 +227,29 @@ def _relative(task: Task, makes: Starts, numbers: list[int], options: Options, o
     """All starts by a relative of EM."""
     begin, control = makes.parameters(numbers), options.control()
     if options.method == "cem":
-        return classification_em(task.rows, begin, task.family, task.guard, control, weights=task.weights,
-                                 observe=observe)
+        return classification_em(
+            task.rows, begin, task.family, task.guard, control, weights=task.weights, observe=observe
+        )
     run = stochastic_em if options.method == "sem" else annealed_em
-    return run(task.rows, begin, task.family, task.guard, control, options.seed, chains=numbers, weights=task.weights,
-               observe=observe)
+    return run(
+        task.rows,
+        begin,
+        task.family,
+        task.guard,
+        control,
+        options.seed,
+        chains=numbers,
+        weights=task.weights,
+        observe=observe,
+    )
 
 
 def starts_of(task: Task, options: Options) -> Starts:
     """What makes the starting parameters of a fit."""
     rows = task.rows if isinstance(task.rows, MemoryRows) else MemoryRows(task.rows.filled())
-    return Starts(task.scaled, rows, task.family, task.components, task.guard, options.seed, options.shares,
-                  task.weights)
+    return Starts(
+        task.scaled, rows, task.family, task.components, task.guard, options.seed, options.shares, task.weights
+    )
 
 
 def escape_rules(task: Task, options: Options) -> EscapeRules | None:
@@ -219,8 +264,12 @@ def escape_rules(task: Task, options: Options) -> EscapeRules | None:
 def extended(raced: Raced, outcome: Outcome) -> Raced:
     """A race whose outcome has more solutions at the end, which are not starts."""
     more = len(outcome.objective) - len(raced.starts)
-    return Raced(outcome, np.append(raced.starts, np.full(more, -1)), np.append(raced.finished, np.ones(more, bool)),
-                 raced.agreed)
+    return Raced(
+        outcome,
+        np.append(raced.starts, np.full(more, -1)),
+        np.append(raced.finished, np.ones(more, bool)),
+        raced.agreed,
+    )
 
 
 def prepare(x: Array, components: int, family: Family, options: Options, weights: Array | None = None) -> Task:
@@ -238,12 +287,29 @@ def prepare(x: Array, components: int, family: Family, options: Options, weights
     resolution = options.resolution
     if resolution is not None and scaler is not None:
         resolution = resolution * np.diagonal(scaler.forward)
-    guard = guard_for(inner, family, components, *mean_and_covariance(scaled, weights), prior=prior,
-                      ridge=options.ridge, resolution=resolution)
+    guard = guard_for(
+        inner,
+        family,
+        components,
+        *mean_and_covariance(scaled, weights),
+        prior=prior,
+        ridge=options.ridge,
+        resolution=resolution,
+    )
     frame = inner if scaler is None else inner.after(scaler)
     total = float(len(x)) if weights is None else float(weights.sum())
-    return Task(scaled, frame, MemoryRows(inner.to(scaled)), guard, total, weights, family, components, thin,
-                total * frame.log_volume)
+    return Task(
+        scaled,
+        frame,
+        MemoryRows(inner.to(scaled)),
+        guard,
+        total,
+        weights,
+        family,
+        components,
+        thin,
+        total * frame.log_volume,
+    )
 
 
 def _check_size(n: int, d: int, components: int, family: Family, options: Options) -> tuple[bool, PriorKind]:
@@ -265,8 +331,9 @@ def _prepare_incomplete(x: Array, components: int, family: Family, options: Opti
     inner = frame.matrix(covariance)
     resolution = None if options.resolution is None else options.resolution * np.diagonal(frame.forward)
     unit = frame_from("isotropic", np.zeros(len(mean)), np.eye(len(mean)))
-    guard = guard_for(unit, family, components, np.zeros(len(mean)), inner, prior=prior, ridge=options.ridge,
-                      resolution=resolution)
+    guard = guard_for(
+        unit, family, components, np.zeros(len(mean)), inner, prior=prior, ridge=options.ridge, resolution=resolution
+    )
     total = float(len(x)) if weights is None else float(weights.sum())
     known = ~np.isnan(x)
     counts = known.sum(axis=0) if weights is None else weights @ known

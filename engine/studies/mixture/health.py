@@ -65,5 +65,12 @@ def examine(mixture: Mixture, rows: float, *, train: float = np.nan, out_of_bag:
     own = d * (d + 1) / 2 if mixture.family in OWN_SCATTER else d
     gap = float(train - out_of_bag)
     degrees = degrees_of_freedom(mixture.family, mixture.components, d)
-    return Health(counts, values[:, 0], values[:, -1] / np.maximum(values[:, 0], 1e-300), rows / degrees,
-                  counts < THIN * own, gap, bool(gap > GAP))
+    return Health(
+        counts,
+        values[:, 0],
+        values[:, -1] / np.maximum(values[:, 0], 1e-300),
+        rows / degrees,
+        counts < THIN * own,
+        gap,
+        bool(gap > GAP),
+    )

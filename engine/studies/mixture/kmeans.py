@@ -72,8 +72,9 @@ def _sums(x: NDArray[np.float32], centres: NDArray[np.float32]) -> tuple[Array, 
     return counts.T, sums.reshape(g, r, d).transpose(1, 0, 2), total
 
 
-def lloyd(x: NDArray[np.float32], centres: NDArray[np.float32],
-          iterations: int = LLOYD_ITERATIONS) -> NDArray[np.float32]:
+def lloyd(
+    x: NDArray[np.float32], centres: NDArray[np.float32], iterations: int = LLOYD_ITERATIONS
+) -> NDArray[np.float32]:
     """Centres after at most ``iterations`` rounds (Lloyd 1982); chains leave when their score rises by < 1e-4.
 
     Args:

@@ -24,8 +24,14 @@ def scatter(moments: Moments, means: Array) -> Array:
     return w
 
 
-def maximise(family: Family, moments: Moments, guard: Guard, *, previous: Parameters | None = None,
-             active: NDArray[np.bool_] | None = None) -> Parameters:
+def maximise(
+    family: Family,
+    moments: Moments,
+    guard: Guard,
+    *,
+    previous: Parameters | None = None,
+    active: NDArray[np.bool_] | None = None,
+) -> Parameters:
     """Parameters that maximise the expected log-likelihood (or posterior) given the sums.
 
     Args:
@@ -47,8 +53,9 @@ def maximise(family: Family, moments: Moments, guard: Guard, *, previous: Parame
         rows, means, w = guard.prior.feed(family, n, moments.first, means, w, active, previous)
     if family in _NEEDS_DETERMINANTS:
         w = _raise_scatter(rows, w, guard.floor)
-    covariances, axes = maximise_covariances(family, rows, w, _volumes(family, rows, w, previous),
-                                             None if previous is None else previous.orientation)
+    covariances, axes = maximise_covariances(
+        family, rows, w, _volumes(family, rows, w, previous), None if previous is None else previous.orientation
+    )
     if guard.ridge is not None:
         covariances = covariances + guard.ridge
     if not (rows > 0).all():

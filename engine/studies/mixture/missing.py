@@ -71,8 +71,16 @@ class IncompleteRows:
         return total
 
 
-def _group(mask: NDArray[np.bool_], rows: NDArray[np.intp], x: Array, params: Parameters, covariances: Array,
-           weights: Array | None, respond: Respond, visit: Visit | None) -> Moments:
+def _group(
+    mask: NDArray[np.bool_],
+    rows: NDArray[np.intp],
+    x: Array,
+    params: Parameters,
+    covariances: Array,
+    weights: Array | None,
+    respond: Respond,
+    visit: Visit | None,
+) -> Moments:
     """Expected sums over the rows of one pattern; x (m, known)."""
     r, g, _ = params.means.shape
     seen = covariances[..., mask, :][..., mask]
@@ -102,8 +110,16 @@ def _group(mask: NDArray[np.bool_], rows: NDArray[np.intp], x: Array, params: Pa
     return _complete(mask, params.means, covariances, precisions, likelihood, n, first, second)
 
 
-def _complete(mask: NDArray[np.bool_], means: Array, covariances: Array, precisions: Array, likelihood: Array, n: Array,
-              first: Array, second: Array) -> Moments:
+def _complete(
+    mask: NDArray[np.bool_],
+    means: Array,
+    covariances: Array,
+    precisions: Array,
+    likelihood: Array,
+    n: Array,
+    first: Array,
+    second: Array,
+) -> Moments:
     """Sums of all columns from those of the known: E[x | known] = a + A known, plus n times the conditional covariance.
 
     Args:
@@ -115,8 +131,12 @@ def _complete(mask: NDArray[np.bool_], means: Array, covariances: Array, precisi
     turned = (slope @ first[..., None])[..., 0]
     whole = n[..., None] * offset + turned
     mixed = offset[..., :, None] * turned[..., None, :]
-    square = (n[..., None, None] * offset[..., :, None] * offset[..., None, :] + mixed + mixed.swapaxes(-1, -2)
-              + slope @ second @ slope.swapaxes(-1, -2))
+    square = (
+        n[..., None, None] * offset[..., :, None] * offset[..., None, :]
+        + mixed
+        + mixed.swapaxes(-1, -2)
+        + slope @ second @ slope.swapaxes(-1, -2)
+    )
     left = covariances - slope @ cross.swapaxes(-1, -2)
     left[..., mask, :] = 0.0
     left[..., :, mask] = 0.0

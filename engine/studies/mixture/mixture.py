@@ -130,5 +130,10 @@ class Mixture:
     def from_arrays(cls, arrays: Mapping[str, Any]) -> Mixture:
         """The mixture that ``arrays`` describes."""
         dof = None if arrays.get("dof") is None else np.asarray(arrays["dof"], float)
-        return cls(np.asarray(arrays["weights"], float), np.asarray(arrays["means"], float),
-                   np.asarray(arrays["covariances"], float), arrays["family"], dof)
+        return cls(
+            np.asarray(arrays["weights"], float),
+            np.asarray(arrays["means"], float),
+            np.asarray(arrays["covariances"], float),
+            arrays["family"],
+            dof,
+        )

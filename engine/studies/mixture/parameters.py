@@ -61,10 +61,19 @@ class Parameters:
 
     def take(self, chains: NDArray[np.integer] | NDArray[np.bool_] | slice) -> Parameters:
         """Only the chains asked for, in that order."""
-        extra = (None if self.orientation is None else self.orientation[chains],
-                 None if self.dof is None else self.dof[chains])
-        return Parameters(self.weights[chains], self.means[chains], self.covariances[chains], self.precisions[chains],
-                          self.log_determinants[chains], self.active[chains], *extra)
+        extra = (
+            None if self.orientation is None else self.orientation[chains],
+            None if self.dof is None else self.dof[chains],
+        )
+        return Parameters(
+            self.weights[chains],
+            self.means[chains],
+            self.covariances[chains],
+            self.precisions[chains],
+            self.log_determinants[chains],
+            self.active[chains],
+            *extra,
+        )
 
     def put(self, chains: NDArray[np.integer], other: Parameters) -> Parameters:
         """A copy in which these chains are those of ``other`` (same G and d)."""

@@ -28,8 +28,16 @@ class Prior(Protocol):
     def ranks_by_likelihood(self) -> bool:
         """See above."""
 
-    def feed(self, family: Family, n: Array, first: Array, means: Array, w: Array, active: NDArray[np.bool_],
-             previous: Parameters | None) -> Fed:
+    def feed(
+        self,
+        family: Family,
+        n: Array,
+        first: Array,
+        means: Array,
+        w: Array,
+        active: NDArray[np.bool_],
+        previous: Parameters | None,
+    ) -> Fed:
         """Rows (R, G), means (R, G, d) and scatters to give to the family's M-step in place of the sums of the data.
 
         Args:
@@ -56,8 +64,16 @@ class PooledPrior:
     strength: float
     ranks_by_likelihood: bool = False
 
-    def feed(self, family: Family, n: Array, first: Array, means: Array, w: Array, active: NDArray[np.bool_],
-             previous: Parameters | None) -> Fed:
+    def feed(
+        self,
+        family: Family,
+        n: Array,
+        first: Array,
+        means: Array,
+        w: Array,
+        active: NDArray[np.bool_],
+        previous: Parameters | None,
+    ) -> Fed:
         """As the protocol says."""
         if family in SHARED:
             return n, means, w
@@ -100,8 +116,16 @@ class ConjugatePrior:
     shrinkage: float = 0.01
     ranks_by_likelihood: bool = True
 
-    def feed(self, family: Family, n: Array, first: Array, means: Array, w: Array, active: NDArray[np.bool_],
-             previous: Parameters | None) -> Fed:
+    def feed(
+        self,
+        family: Family,
+        n: Array,
+        first: Array,
+        means: Array,
+        w: Array,
+        active: NDArray[np.bool_],
+        previous: Parameters | None,
+    ) -> Fed:
         """As the protocol says."""
         d, kappa = means.shape[-1], self.shrinkage
         part = self._part(family, active)
@@ -125,8 +149,7 @@ class ConjugatePrior:
             trace = np.einsum("rgij,ji->rg", params.precisions, self.scale)
             distance = np.einsum("rgi,rgij,rgj->rg", away, params.precisions, away)
         wishart = -0.5 * ((self.dof + d + 1) * params.log_determinants + trace)
-        normal = -0.5 * (params.log_determinants + self.shrinkage * distance
-                         + d * (LOG_2PI - np.log(self.shrinkage)))
+        normal = -0.5 * (params.log_determinants + self.shrinkage * distance + d * (LOG_2PI - np.log(self.shrinkage)))
         part = self._part(family, params.active)
         return (part * wishart + np.where(params.active, normal, 0.0)).sum(axis=1)
 

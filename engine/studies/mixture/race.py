@@ -89,16 +89,35 @@ Begin = Callable[[list[int]], Parameters]
 Kind = Callable[[int], str]
 
 
-def run_all(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: Guard, control: Control, *,
-            weights: Array | None = None, observe: Observe | None = None) -> Raced:
+def run_all(
+    rows: Rows,
+    begin: Begin,
+    starts: list[int],
+    family: Family,
+    guard: Guard,
+    control: Control,
+    *,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+) -> Raced:
     """Every start to convergence."""
     outcome = polished(rows, begin(starts), family, guard, control, weights, _renumber(observe, np.array(starts)))
     return Raced(outcome, np.array(starts), np.ones(len(starts), bool), False)
 
 
-def race(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: Guard, control: Control,
-         rules: RaceRules = RULES, *, kind: Kind | None = None, weights: Array | None = None,
-         observe: Observe | None = None) -> Raced:
+def race(
+    rows: Rows,
+    begin: Begin,
+    starts: list[int],
+    family: Family,
+    guard: Guard,
+    control: Control,
+    rules: RaceRules = RULES,
+    *,
+    kind: Kind | None = None,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+) -> Raced:
     """Short runs of all starts, the best distinct ones run out.
 
     Args:
@@ -111,23 +130,54 @@ def race(rows: Rows, begin: Begin, starts: list[int], family: Family, guard: Gua
     ended = False
     for wave in (starts[: rules.first], starts[rules.first :]):
         if wave and not ended:
-            out, score = short_wave(rows, begin, wave, family, guard, control, rules, kind=kind, weights=weights,
-                                    observe=observe)
+            out, score = short_wave(
+                rows, begin, wave, family, guard, control, rules, kind=kind, weights=weights, observe=observe
+            )
             done.append(out)
             scores.append(score)
             ended = agree(done[0], guard, rules, total)
-    return run_out(rows, join(done), np.concatenate(scores), np.array(starts), ended, family, guard, control, rules,
-                   weights=weights, observe=observe)
+    return run_out(
+        rows,
+        join(done),
+        np.concatenate(scores),
+        np.array(starts),
+        ended,
+        family,
+        guard,
+        control,
+        rules,
+        weights=weights,
+        observe=observe,
+    )
 
 
-def short_wave(rows: Rows, begin: Begin, wave: list[int], family: Family, guard: Guard, control: Control,
-               rules: RaceRules = RULES, *, kind: Kind | None = None, weights: Array | None = None,
-               observe: Observe | None = None) -> tuple[Outcome, Array]:
+def short_wave(
+    rows: Rows,
+    begin: Begin,
+    wave: list[int],
+    family: Family,
+    guard: Guard,
+    control: Control,
+    rules: RaceRules = RULES,
+    *,
+    kind: Kind | None = None,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+) -> tuple[Outcome, Array]:
     """Short runs of some starts, and where each climb seems to end, (R,), by which starts are ranked."""
     brief = replace(control, max_iterations=rules.short, dtype=_fast(rows, control))
     trace, numbers = Trace(observe), np.array(wave)
-    out = _short(rows, begin(wave), family, guard, brief, rules, [kind(s) for s in wave] if kind else None, weights,
-                 _renumber(trace, numbers))
+    out = _short(
+        rows,
+        begin(wave),
+        family,
+        guard,
+        brief,
+        rules,
+        [kind(s) for s in wave] if kind else None,
+        weights,
+        _renumber(trace, numbers),
+    )
     score = out.score(guard)
     if score is out.objective:
         # A prior that ranks by likelihood is ranked by what is known; else by where the climb seems to end.
@@ -145,9 +195,20 @@ def agree(first: Outcome, guard: Guard, rules: RaceRules, total: float) -> bool:
     return len(best) >= rules.first and bool(best[0] - best[rules.agree - 1] <= rules.agreement * total)
 
 
-def run_out(rows: Rows, joined: Outcome, score: Array, starts: NDArray[np.intp], agreed: bool, family: Family,
-            guard: Guard, control: Control, rules: RaceRules = RULES, *, weights: Array | None = None,
-            observe: Observe | None = None) -> Raced:
+def run_out(
+    rows: Rows,
+    joined: Outcome,
+    score: Array,
+    starts: NDArray[np.intp],
+    agreed: bool,
+    family: Family,
+    guard: Guard,
+    control: Control,
+    rules: RaceRules = RULES,
+    *,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+) -> Raced:
     """Run the best distinct starts to convergence.
 
     Args:
@@ -157,8 +218,9 @@ def run_out(rows: Rows, joined: Outcome, score: Array, starts: NDArray[np.intp],
     numbers = starts[: len(joined.objective)]
     most = rules.finalists if rows.dimension < rules.wide else (rules.finalists + 1) // 2
     picked = distinct(score, 1 if agreed else most, rules.agreement * total)
-    final = polished(rows, joined.params.take(picked), family, guard, control, weights,
-                     _renumber(observe, numbers[picked]))
+    final = polished(
+        rows, joined.params.take(picked), family, guard, control, weights, _renumber(observe, numbers[picked])
+    )
     final.iterations += joined.iterations[picked]
     final.reseeds += joined.reseeds[picked]
     overwrite(joined, picked, final)
@@ -167,8 +229,17 @@ def run_out(rows: Rows, joined: Outcome, score: Array, starts: NDArray[np.intp],
     return Raced(joined, numbers, finished, agreed)
 
 
-def _short(rows: Rows, params: Parameters, family: Family, guard: Guard, brief: Control, rules: RaceRules,
-           kinds: list[str] | None, weights: Array | None, observe: Observe | None) -> Outcome:
+def _short(
+    rows: Rows,
+    params: Parameters,
+    family: Family,
+    guard: Guard,
+    brief: Control,
+    rules: RaceRules,
+    kinds: list[str] | None,
+    weights: Array | None,
+    observe: Observe | None,
+) -> Outcome:
     """The short runs of one wave."""
     if rows.dimension < rules.wide or kinds is None or rules.short <= rules.early:
         return expectation_maximisation(rows, params, family, guard, brief, weights=weights, observe=observe)
@@ -183,16 +254,24 @@ def _short(rows: Rows, params: Parameters, family: Family, guard: Guard, brief: 
     if len(chosen) == 0:
         return out
     rest = replace(brief, max_iterations=rules.short - rules.early)
-    later = expectation_maximisation(rows, out.params.take(chosen), family, guard, rest, weights=weights,
-                                     observe=_renumber(observe, chosen))
+    later = expectation_maximisation(
+        rows, out.params.take(chosen), family, guard, rest, weights=weights, observe=_renumber(observe, chosen)
+    )
     later.iterations += out.iterations[chosen]
     later.reseeds += out.reseeds[chosen]
     overwrite(out, chosen, later)
     return out
 
 
-def polished(rows: Rows, params: Parameters, family: Family, guard: Guard, control: Control,
-             weights: Array | None = None, observe: Observe | None = None) -> Outcome:
+def polished(
+    rows: Rows,
+    params: Parameters,
+    family: Family,
+    guard: Guard,
+    control: Control,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+) -> Outcome:
     """Run to convergence in float32 where that pays, then to convergence in float64."""
     fast = replace(control, dtype=_fast(rows, control))
     if fast.dtype == np.float64:

@@ -51,8 +51,9 @@ class Column:
     odd: tuple[str, int] = ("", 0)
 
 
-def read_columns(path: Path, *, separator: str = "auto", decimal: str = "auto", header: str = "auto",
-                 sheet: int = 1) -> list[Column]:
+def read_columns(
+    path: Path, *, separator: str = "auto", decimal: str = "auto", header: str = "auto", sheet: int = 1
+) -> list[Column]:
     """Columns of a file.
 
     Args:

@@ -67,8 +67,7 @@ def inverses(matrices: Array) -> tuple[Array, Array]:
         try:
             factor = np.linalg.cholesky(matrices)
             inverse = np.linalg.inv(factor)
-            return (inverse.swapaxes(-1, -2) @ inverse,
-                    2 * np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(-1))
+            return (inverse.swapaxes(-1, -2) @ inverse, 2 * np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(-1))
         except np.linalg.LinAlgError:
             pass
     from scipy.linalg.lapack import dpotrf, dpotri

@@ -77,8 +77,9 @@ class Selection:
             plain columns.
     """
 
-    def __init__(self, x: NDArray[np.float64], components: Iterable[int], options: Options = DEFAULTS,
-                 starts: int = 3) -> None:
+    def __init__(
+        self, x: NDArray[np.float64], components: Iterable[int], options: Options = DEFAULTS, starts: int = 3
+    ) -> None:
         self.x = np.ascontiguousarray(x, dtype=np.float64)
         check_columns(self.x)
         check_finite(self.x)
@@ -98,8 +99,13 @@ class Selection:
             TooFewRowsError: not more rows than columns for a family with free directions.
         """
         if own_matrices(family) and self.rows.n <= self.rows.dimension:
-            raise TooFewRowsError(rows=self.rows.n, needed=self.rows.dimension + 1, family=family,
-                                  components=self.components[-1], columns=self.rows.dimension)
+            raise TooFewRowsError(
+                rows=self.rows.n,
+                needed=self.rows.dimension + 1,
+                family=family,
+                components=self.components[-1],
+                columns=self.rows.dimension,
+            )
         state = _State({}, {}, {}, {}, {})
         guards = {g: self._guard(family, g) for g in self.components}
         begin = {g: self._begin(family, g, guards[g]) for g in self.components}
@@ -173,13 +179,25 @@ class Selection:
         moments = partition_moments(self.rows, self._labels[g], g, family in DIAGONAL)
         return maximise(family, moments, guard)
 
-    def _run(self, family: Family, state: _State, guards: dict[int, Guard], begin: dict[int, Parameters],
-             observe: Observe | None) -> None:
+    def _run(
+        self,
+        family: Family,
+        state: _State,
+        guards: dict[int, Guard],
+        begin: dict[int, Parameters],
+        observe: Observe | None,
+    ) -> None:
         """EM for all numbers of components that share a guard, as one batch; keeps what is better than before."""
         for batch in self._batches(guards, list(begin)):
             owners = np.repeat(batch, [begin[g].chains for g in batch])
-            out = expectation_maximisation(self.rows, concatenate([begin[g] for g in batch]), family,
-                                           guards[batch[0]], self.options.control(), observe=observe)
+            out = expectation_maximisation(
+                self.rows,
+                concatenate([begin[g] for g in batch]),
+                family,
+                guards[batch[0]],
+                self.options.control(),
+                observe=observe,
+            )
             self._keep(state, out, owners, guards[batch[0]], family)
 
     def _keep(self, state: _State, out: Outcome, owners: NDArray[np.integer], guard: Guard, family: Family) -> None:
@@ -195,8 +213,9 @@ class Selection:
                 state.log_likelihood[g] = float(out.log_likelihood[best])
                 state.converged[g] = bool(out.converged[best])
 
-    def _climb_from_submodels(self, family: Family, state: _State, guards: dict[int, Guard],
-                              observe: Observe | None) -> None:
+    def _climb_from_submodels(
+        self, family: Family, state: _State, guards: dict[int, Guard], observe: Observe | None
+    ) -> None:
         for smaller in SUBMODELS[family]:
             if smaller not in self._states:
                 continue
@@ -223,8 +242,9 @@ class Selection:
         groups = [[g for g in members if (guards[g].prior is None) == plain] for plain in (True, False)]
         return [group for group in groups if group]
 
-    def _climb_from_fewer(self, family: Family, state: _State, guards: dict[int, Guard],
-                          observe: Observe | None) -> None:
+    def _climb_from_fewer(
+        self, family: Family, state: _State, guards: dict[int, Guard], observe: Observe | None
+    ) -> None:
         for fewer, more in zip(self.components[:-1], self.components[1:], strict=True):
             if more != fewer + 1 or guards[more].prior is not None or guards[fewer].prior is not None:
                 continue
@@ -238,16 +258,25 @@ class Selection:
         log_likelihood = state.log_likelihood[g] + self.rows.n * self.frame.log_volume
         if g == 1:
             self._single[family] = log_likelihood
-        numbers = criteria(mixture, self.x, log_likelihood, mixture.free_parameters(),
-                           self._single.get(family, float("nan")))
+        numbers = criteria(
+            mixture, self.x, log_likelihood, mixture.free_parameters(), self._single.get(family, float("nan"))
+        )
         bad = bool(spurious(params, family, guard, float(self.rows.n))[0])
-        return Cell(family, g, mixture, numbers, state.alarm.get(g, ""), bad, state.converged[g],
-                    guard.prior is not None)
+        return Cell(
+            family, g, mixture, numbers, state.alarm.get(g, ""), bad, state.converged[g], guard.prior is not None
+        )
 
 
-def select(x: NDArray[np.float64], families: Iterable[Family], components: Iterable[int],
-           options: Options = DEFAULTS, *, starts: int = 3, observe: Observe | None = None,
-           done: Callable[[list[Cell]], None] | None = None) -> list[Cell]:
+def select(
+    x: NDArray[np.float64],
+    families: Iterable[Family],
+    components: Iterable[int],
+    options: Options = DEFAULTS,
+    *,
+    starts: int = 3,
+    observe: Observe | None = None,
+    done: Callable[[list[Cell]], None] | None = None,
+) -> list[Cell]:
     """Fit families x numbers of components; ``done`` sees the cells of each family as it ends.
 
     Args:
@@ -290,8 +319,10 @@ def split_largest(params: Parameters) -> Parameters:
     values, axes = np.linalg.eigh(full)
     step = 0.5 * np.sqrt(values[-1]) * axes[:, -1]
     order = np.append(np.arange(params.components), k)
-    picked = {name: getattr(params, name)[:, order].copy() for name in
-              ("weights", "means", "covariances", "precisions", "log_determinants", "active")}
+    picked = {
+        name: getattr(params, name)[:, order].copy()
+        for name in ("weights", "means", "covariances", "precisions", "log_determinants", "active")
+    }
     picked["weights"][0, [k, -1]] /= 2
     picked["means"][0, k] += step
     picked["means"][0, -1] -= step
@@ -300,8 +331,10 @@ def split_largest(params: Parameters) -> Parameters:
 
 def _shrink(params: Parameters, components: int) -> Parameters:
     """Drop padding beyond ``components``."""
-    cut = {name: getattr(params, name)[:, :components] for name in
-           ("weights", "means", "covariances", "precisions", "log_determinants", "active")}
+    cut = {
+        name: getattr(params, name)[:, :components]
+        for name in ("weights", "means", "covariances", "precisions", "log_determinants", "active")
+    }
     return replace(params, **cut)
 
 

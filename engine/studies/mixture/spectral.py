@@ -173,8 +173,9 @@ def bootstrap_allowed(rows: Array, q: int) -> bool:
     return bool(rows.min() * IN_BAG >= ROWS_PER_AXIS * (q + 1))
 
 
-def choose_q(x: Array, found: Spectrum, components: int, rule: QRule = "parallel", seed: int = 0,
-             share: float = 0.9) -> int:
+def choose_q(
+    x: Array, found: Spectrum, components: int, rule: QRule = "parallel", seed: int = 0, share: float = 0.9
+) -> int:
     """Axes to keep by the rule named, within ``largest_q`` and, with components of equal size, the bootstrap's limit.
 
     At least two where rows and columns allow: clusters that a single axis separates are rare (iris needs the second).

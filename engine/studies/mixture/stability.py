@@ -37,12 +37,21 @@ def stability(bagged: Bagged) -> Stability:
     """Jaccard stability of each cluster (Hennig 2007, "Cluster-wise assessment of cluster stability", section 3)."""
     mean = bagged.jaccard.mean(axis=0)
     verdicts: list[Verdict] = ["stable" if m >= STABLE else "doubtful" if m >= DISSOLVED else "dissolved" for m in mean]
-    return Stability(mean, np.quantile(bagged.jaccard, [0.05, 0.95], axis=0).T, tuple(verdicts),
-                     (bagged.jaccard < DISSOLVED).mean(axis=0))
+    return Stability(
+        mean,
+        np.quantile(bagged.jaccard, [0.05, 0.95], axis=0).T,
+        tuple(verdicts),
+        (bagged.jaccard < DISSOLVED).mean(axis=0),
+    )
 
 
-def consensus(labels: NDArray[np.integer], order_by: NDArray[np.integer] | None = None, *, most: int = CONSENSUS_ROWS,
-              seed: int = 0) -> tuple[Array, NDArray[np.intp]]:
+def consensus(
+    labels: NDArray[np.integer],
+    order_by: NDArray[np.integer] | None = None,
+    *,
+    most: int = CONSENSUS_ROWS,
+    seed: int = 0,
+) -> tuple[Array, NDArray[np.intp]]:
     """Share of resamples in which two rows fall in one cluster (Monti et al. 2003), and the rows shown.
 
     Args:

@@ -44,24 +44,54 @@ class StagedFit:
         task, control = self.task, self.options.control()
         if label == "finalists":
             starts = np.arange(sum(len(score) for _, score in self._waves))
-            self._raced = run_out(task.rows, join([out for out, _ in self._waves]),
-                                  np.concatenate([score for _, score in self._waves]), starts, self._agreed,
-                                  task.family, task.guard, control, self.rules, weights=task.weights, observe=observe)
+            self._raced = run_out(
+                task.rows,
+                join([out for out, _ in self._waves]),
+                np.concatenate([score for _, score in self._waves]),
+                starts,
+                self._agreed,
+                task.family,
+                task.guard,
+                control,
+                self.rules,
+                weights=task.weights,
+                observe=observe,
+            )
         elif label == "escapes":
             self._escape(observe)
         elif not self._agreed:
             first, last = map(int, label.removeprefix("starts ").split("-"))
-            self._waves.append(short_wave(
-                task.rows, self._makes.parameters, list(range(first, last + 1)), task.family, task.guard, control,
-                self.rules, kind=lambda s: kind_of(s, self.options.shares), weights=task.weights, observe=observe))
+            self._waves.append(
+                short_wave(
+                    task.rows,
+                    self._makes.parameters,
+                    list(range(first, last + 1)),
+                    task.family,
+                    task.guard,
+                    control,
+                    self.rules,
+                    kind=lambda s: kind_of(s, self.options.shares),
+                    weights=task.weights,
+                    observe=observe,
+                )
+            )
             self._agreed = agree(self._waves[0][0], task.guard, self.rules, task.total)
 
     def _escape(self, observe: Observe | None) -> None:
         rules = escape_rules(self.task, self.options)
         assert self._raced is not None and rules is not None
         found = self._raced.outcome.take(np.flatnonzero(self._raced.finished))
-        better, _ = escape(self.task.rows, found, self.task.family, self.task.guard, self.options.control(),
-                           self.options.seed, rules, weights=self.task.weights, observe=observe)
+        better, _ = escape(
+            self.task.rows,
+            found,
+            self.task.family,
+            self.task.guard,
+            self.options.control(),
+            self.options.seed,
+            rules,
+            weights=self.task.weights,
+            observe=observe,
+        )
         self._raced = extended(self._raced, join([self._raced.outcome, better]))
 
     def result(self) -> Fit:
@@ -75,8 +105,11 @@ class StagedFit:
         waves = {str(i): {**_plain(out), "score": score} for i, (out, score) in enumerate(self._waves)}
         found: dict[str, Any] = {"waves": waves, "agreed": self._agreed}
         if self._raced is not None:
-            found["raced"] = {**_plain(self._raced.outcome), "starts": self._raced.starts,
-                              "finished": self._raced.finished}
+            found["raced"] = {
+                **_plain(self._raced.outcome),
+                "starts": self._raced.starts,
+                "finished": self._raced.finished,
+            }
         return found
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -86,8 +119,9 @@ class StagedFit:
         self._agreed = bool(state["agreed"])
         if "raced" in state:
             saved = state["raced"]
-            self._raced = Raced(_outcome(saved), np.asarray(saved["starts"]), np.asarray(saved["finished"]),
-                                self._agreed)
+            self._raced = Raced(
+                _outcome(saved), np.asarray(saved["starts"]), np.asarray(saved["finished"]), self._agreed
+            )
 
 
 def _plain(out: Outcome) -> dict[str, Any]:
@@ -96,6 +130,7 @@ def _plain(out: Outcome) -> dict[str, Any]:
 
 
 def _outcome(saved: Mapping[str, Any]) -> Outcome:
-    params = {name.removeprefix("params_"): np.array(value) for name, value in saved.items()
-              if name.startswith("params_")}
+    params = {
+        name.removeprefix("params_"): np.array(value) for name, value in saved.items() if name.startswith("params_")
+    }
     return Outcome(Parameters(**params), *(np.array(saved[name]) for name in _ARRAYS))

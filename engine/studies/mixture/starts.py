@@ -51,8 +51,17 @@ class Starts:
         seed: of the fit. shares: of the kinds. weights: (n,) row weights or None.
     """
 
-    def __init__(self, x: Array, rows: MemoryRows, family: Family, components: int, guard: Guard, seed: int,
-                 shares: Mapping[StartKind, float] = MIXED, weights: Array | None = None) -> None:
+    def __init__(
+        self,
+        x: Array,
+        rows: MemoryRows,
+        family: Family,
+        components: int,
+        guard: Guard,
+        seed: int,
+        shares: Mapping[StartKind, float] = MIXED,
+        weights: Array | None = None,
+    ) -> None:
         self.x, self.rows, self.family, self.guard = x, rows, family, guard
         self.components, self.seed, self.shares, self.weights = components, seed, shares, weights
         self._spaces: dict[str, NDArray[np.float32]] = {}

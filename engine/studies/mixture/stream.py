@@ -125,8 +125,11 @@ class Source:
             infinite = np.isinf(raw)
             if infinite.any():
                 column = int(np.argmax(infinite.any(axis=0)))
-                raise InfiniteColumnError(column=self.names[column], count=int(infinite[:, column].sum()),
-                                          row=done + int(np.argmax(infinite[:, column])) + 1)
+                raise InfiniteColumnError(
+                    column=self.names[column],
+                    count=int(infinite[:, column].sum()),
+                    row=done + int(np.argmax(infinite[:, column])) + 1,
+                )
             done += len(raw)
             whole = ~np.isnan(raw).any(axis=1)
             if whole.any():
@@ -205,9 +208,17 @@ def take_rows(source: Source, indices: NDArray[np.intp]) -> Array:
     return np.concatenate(parts)
 
 
-def fit_stream(source: Source, components: int, family: Family = "VVV", options: Options = DEFAULTS, *,
-               sample: int = SAMPLE, finalists: int = 2, summary: Summary | None = None,
-               observe: Observe | None = None) -> Fit:
+def fit_stream(
+    source: Source,
+    components: int,
+    family: Family = "VVV",
+    options: Options = DEFAULTS,
+    *,
+    sample: int = SAMPLE,
+    finalists: int = 2,
+    summary: Summary | None = None,
+    observe: Observe | None = None,
+) -> Fit:
     """Race all starts on a random sample, then run the best few on all rows.
 
     Args:
@@ -234,10 +245,28 @@ def fit_stream(source: Source, components: int, family: Family = "VVV", options:
     shift = found.n * frame.log_volume
     mixture = frame.mixture(out.params, first, family)
     mixture = mixture.permuted(np.argsort(-mixture.weights, kind="stable"))
-    return Fit(mixture, float(out.log_likelihood[first] + shift), first, family, components,
-               degrees_of_freedom(family, mixture.components, mixture.dimension), found.n, prior != "off",
-               rough.starts[best], [rough.kinds[k] for k in best], out.log_likelihood + shift, out.objective + shift,
-               out.iterations, out.reseeds, out.converged, np.ones(len(best), bool), bad, False, out.params, frame)
+    return Fit(
+        mixture,
+        float(out.log_likelihood[first] + shift),
+        first,
+        family,
+        components,
+        degrees_of_freedom(family, mixture.components, mixture.dimension),
+        found.n,
+        prior != "off",
+        rough.starts[best],
+        [rough.kinds[k] for k in best],
+        out.log_likelihood + shift,
+        out.objective + shift,
+        out.iterations,
+        out.reseeds,
+        out.converged,
+        np.ones(len(best), bool),
+        bad,
+        False,
+        out.params,
+        frame,
+    )
 
 
 def _frame(found: Summary, family: Family, options: Options) -> Frame:
@@ -251,13 +280,29 @@ def _guard(found: Summary, frame: Frame, family: Family, components: int, option
     """The guard of a fit in memory: floor and ridge are set after scaling."""
     scaler = frame_from("columns" if options.scaling == "zscore" else "isotropic", found.mean, found.covariance)
     if options.scaling == "none":
-        return guard_for(frame, family, components, found.mean, found.covariance, prior=prior, ridge=options.ridge,
-                         resolution=options.resolution)
+        return guard_for(
+            frame,
+            family,
+            components,
+            found.mean,
+            found.covariance,
+            prior=prior,
+            ridge=options.ridge,
+            resolution=options.resolution,
+        )
     scaled = scaler.matrix(found.covariance)
     inner = frame_from(invariance(family), np.zeros(len(found.mean)), scaled)
     resolution = None if options.resolution is None else options.resolution * np.diagonal(scaler.forward)
-    return guard_for(inner, family, components, np.zeros(len(found.mean)), scaled, prior=prior, ridge=options.ridge,
-                     resolution=resolution)
+    return guard_for(
+        inner,
+        family,
+        components,
+        np.zeros(len(found.mean)),
+        scaled,
+        prior=prior,
+        ridge=options.ridge,
+        resolution=resolution,
+    )
 
 
 def labels_of(source: Source, mixture: Mixture) -> NDArray[np.int16]:

@@ -44,8 +44,13 @@ def sweep_t(rows: Rows, params: Parameters, weights: Array | None = None) -> tup
     theta = kernel.coefficients(params, np.float64, joint=False)
     nu = params.dof.T[:, :, None]
     log_weights = params.log_weights()
-    constant = (log_weights - 0.5 * params.log_determinants + gammaln((params.dof + d) / 2) - gammaln(params.dof / 2)
-                - 0.5 * d * np.log(params.dof * np.pi)).T[:, :, None]
+    constant = (
+        log_weights
+        - 0.5 * params.log_determinants
+        + gammaln((params.dof + d) / 2)
+        - gammaln(params.dof / 2)
+        - 0.5 * d * np.log(params.dof * np.pi)
+    ).T[:, :, None]
     constant = np.where(params.active.T[:, :, None], constant, NOTHING)
     sums: Any = 0.0
     n, spread, likelihood = np.zeros((g, r)), np.zeros((g, r)), np.zeros(r)
@@ -84,8 +89,9 @@ def solve_dof(spread: Array, n: Array, old: Array, d: int) -> Array:
     return (low + high) / 2
 
 
-def _maximise_t(family: Family, moments: Moments, n: Array, spread: Array, guard: Guard, previous: Parameters,
-                freedom: Freedom) -> Parameters:
+def _maximise_t(
+    family: Family, moments: Moments, n: Array, spread: Array, guard: Guard, previous: Parameters, freedom: Freedom
+) -> Parameters:
     """Means from z u; covariances from the scatter of z u divided by sum z; then nu."""
     assert previous.dof is not None
     d = previous.dimension
@@ -106,8 +112,17 @@ def _maximise_t(family: Family, moments: Moments, n: Array, spread: Array, guard
     return replace(params, dof=dof)
 
 
-def student_em(rows: Rows, params: Parameters, family: Family, guard: Guard, control: Control,
-               freedom: Freedom = "each", *, weights: Array | None = None, observe: Observe | None = None) -> Outcome:
+def student_em(
+    rows: Rows,
+    params: Parameters,
+    family: Family,
+    guard: Guard,
+    control: Control,
+    freedom: Freedom = "each",
+    *,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+) -> Outcome:
     """ECM of t-mixtures for all chains together; converged chains leave.
 
     Args:
@@ -115,8 +130,14 @@ def student_em(rows: Rows, params: Parameters, family: Family, guard: Guard, con
     """
     chains = params.chains
     total = float(rows.n) if weights is None else float(weights.sum(-1).max())
-    out = Outcome(params, np.full(chains, -np.inf), np.full(chains, -np.inf), np.zeros(chains, int),
-                  np.zeros(chains, bool), np.zeros(chains, int))
+    out = Outcome(
+        params,
+        np.full(chains, -np.inf),
+        np.full(chains, -np.inf),
+        np.zeros(chains, int),
+        np.zeros(chains, bool),
+        np.zeros(chains, int),
+    )
     alive, current, last = np.arange(chains), params, np.full(chains, -np.inf)
     for step in range(control.max_iterations + 1):
         moments, n, spread = sweep_t(rows, current, weights)
@@ -140,9 +161,18 @@ def student_em(rows: Rows, params: Parameters, family: Family, guard: Guard, con
     return out
 
 
-def fit_t(x: Array, components: int, family: Family = "VVV", options: Options = DEFAULTS, *,
-          freedom: Freedom = "each", dof: float = BEGIN, finalists: int = 10, weights: Array | None = None,
-          observe: Observe | None = None) -> Fit:
+def fit_t(
+    x: Array,
+    components: int,
+    family: Family = "VVV",
+    options: Options = DEFAULTS,
+    *,
+    freedom: Freedom = "each",
+    dof: float = BEGIN,
+    finalists: int = 10,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+) -> Fit:
     """Fit a t-mixture: short Gaussian runs of all starts, the best distinct ones continued as t.
 
     Args:

@@ -140,8 +140,9 @@ def sweep(
     return Moments(likelihood, n, first, second)
 
 
-def partition_moments(rows: Rows, labels: NDArray[np.integer], components: int, diagonal: bool,
-                      weights: Array | None = None) -> Moments:
+def partition_moments(
+    rows: Rows, labels: NDArray[np.integer], components: int, diagonal: bool, weights: Array | None = None
+) -> Moments:
     """The sums for hard memberships: labels (R, n), -1 for rows left out."""
     kernel = choose(diagonal, rows.dimension)
     r = len(labels)

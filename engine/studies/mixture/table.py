@@ -70,8 +70,16 @@ class Table:
         return bool(np.isnan(self.x).any())
 
 
-def read_table(path: Path, *, columns: Sequence[str] | None = None, label: str | None = None, separator: str = "auto",
-               decimal: str = "auto", header: str = "auto", sheet: int = 1) -> Table:
+def read_table(
+    path: Path,
+    *,
+    columns: Sequence[str] | None = None,
+    label: str | None = None,
+    separator: str = "auto",
+    decimal: str = "auto",
+    header: str = "auto",
+    sheet: int = 1,
+) -> Table:
     """Read a file and clean it; see ``clean``.
 
     Args:
@@ -81,8 +89,11 @@ def read_table(path: Path, *, columns: Sequence[str] | None = None, label: str |
     Raises:
         TableError: with what is wrong and what to do.
     """
-    return clean(read_columns(path, separator=separator, decimal=decimal, header=header, sheet=sheet),
-                 columns=columns, label=label)
+    return clean(
+        read_columns(path, separator=separator, decimal=decimal, header=header, sheet=sheet),
+        columns=columns,
+        label=label,
+    )
 
 
 def from_array(array: NDArray[Any], names: Sequence[str] | None = None) -> Table:
@@ -132,11 +143,18 @@ def _word(value: Any) -> str:
 def _numbers(used: Sequence[Column], notes: list[Note]) -> list[Column]:
     for column in used:
         if column.kind == "text":
-            notes.append(Note("text", "Column {column} holds text (row {row}: {cell}) and was left out.",
-                              {"column": column.name, "row": column.odd[1], "cell": column.odd[0][:40]}, True))
+            notes.append(
+                Note(
+                    "text",
+                    "Column {column} holds text (row {row}: {cell}) and was left out.",
+                    {"column": column.name, "row": column.odd[1], "cell": column.odd[0][:40]},
+                    True,
+                )
+            )
         elif column.kind == "date":
-            notes.append(Note("date", "Column {column} holds dates or times and was left out.",
-                              {"column": column.name}, True))
+            notes.append(
+                Note("date", "Column {column} holds dates or times and was left out.", {"column": column.name}, True)
+            )
     return [column for column in used if column.kind == "number"]
 
 
@@ -144,8 +162,9 @@ def _refuse(x: Array, names: Sequence[str]) -> None:
     infinite = np.isinf(x)
     if infinite.any():
         column = int(np.argmax(infinite.any(axis=0)))
-        raise InfiniteColumnError(column=names[column], count=int(infinite[:, column].sum()),
-                                  row=int(np.argmax(infinite[:, column])) + 1)
+        raise InfiniteColumnError(
+            column=names[column], count=int(infinite[:, column].sum()), row=int(np.argmax(infinite[:, column])) + 1
+        )
     largest: Array = np.nanmax(np.abs(x), axis=0, initial=0.0, where=~np.isnan(x))
     if x.size and largest.max() > HUGE:
         column = int(np.argmax(largest))
@@ -177,11 +196,23 @@ def _informative(x: Array, names: list[str], notes: list[Note]) -> tuple[Array, 
         if len(known) == 0:
             notes.append(Note("empty", "Column {column} has no values and was left out.", {"column": name}, True))
         elif np.all(known == known[0]):
-            notes.append(Note("constant", "Column {column} is {value} in every row and was left out.",
-                              {"column": name, "value": f"{known[0]:g}"}, True))
+            notes.append(
+                Note(
+                    "constant",
+                    "Column {column} is {value} in every row and was left out.",
+                    {"column": name, "value": f"{known[0]:g}"},
+                    True,
+                )
+            )
         elif (twin := seen.setdefault((column + 0.0).tobytes(), index)) != index:
-            notes.append(Note("duplicate", "Column {column} repeats column {twin} and was left out.",
-                              {"column": name, "twin": names[twin]}, True))
+            notes.append(
+                Note(
+                    "duplicate",
+                    "Column {column} repeats column {twin} and was left out.",
+                    {"column": name, "twin": names[twin]},
+                    True,
+                )
+            )
         else:
             keep.append(index)
     if not keep:
@@ -196,8 +227,14 @@ def _complete(rows: NDArray[np.intp], x: Array, notes: list[Note]) -> tuple[NDAr
         return rows, x
     params = {"count": int(gaps.any(axis=1).sum()), "share": round(100 * share, 1)}
     if share <= MISSING_LIMIT:
-        notes.append(Note("missing", "{count} rows have missing values ({share} % of cells); they take part with what "
-                          "is known of them.", params, False))
+        notes.append(
+            Note(
+                "missing",
+                "{count} rows have missing values ({share} % of cells); they take part with what is known of them.",
+                params,
+                False,
+            )
+        )
         return rows, x
     notes.append(Note("rows", "{share} % of cells are missing, so {count} rows with gaps were left out.", params, True))
     whole = ~gaps.any(axis=1)
@@ -207,8 +244,14 @@ def _complete(rows: NDArray[np.intp], x: Array, notes: list[Note]) -> tuple[NDAr
 def _check_rank(x: Array, notes: list[Note]) -> None:
     n, d = x.shape
     if n <= d:
-        notes.append(Note("wide", "{columns} columns for {rows} rows: use a diagonal family or the spectral step.",
-                          {"columns": d, "rows": n}, False))
+        notes.append(
+            Note(
+                "wide",
+                "{columns} columns for {rows} rows: use a diagonal family or the spectral step.",
+                {"columns": d, "rows": n},
+                False,
+            )
+        )
         return
     if d < 2 or d > RANK_COLUMNS or np.isnan(x).any():
         return
@@ -216,8 +259,15 @@ def _check_rank(x: Array, notes: list[Note]) -> None:
     values = np.linalg.eigvalsh(scaled.T @ scaled / n)
     rank = int((values > 1e-9 * values[-1]).sum())
     if rank < d:
-        notes.append(Note("rank", "{count} of {columns} columns follow from the others by a linear formula: use the "
-                          "spectral step or leave them out.", {"count": d - rank, "columns": d}, False))
+        notes.append(
+            Note(
+                "rank",
+                "{count} of {columns} columns follow from the others by a linear formula: use the "
+                "spectral step or leave them out.",
+                {"count": d - rank, "columns": d},
+                False,
+            )
+        )
 
 
 def resolution_of(column: Array) -> float:
@@ -242,5 +292,11 @@ def _say_rounded(x: Array, names: Sequence[str], resolution: Array, notes: list[
     spread = np.nanstd(x, axis=0)
     for name, step, deviation in zip(names, resolution, spread, strict=True):
         if step > 0.1 * deviation:
-            notes.append(Note("rounded", "Column {column} moves in steps of {step}: its variance is kept above "
-                              "step^2 / 12.", {"column": name, "step": f"{step:g}"}, False))
+            notes.append(
+                Note(
+                    "rounded",
+                    "Column {column} moves in steps of {step}: its variance is kept above step^2 / 12.",
+                    {"column": name, "step": f"{step:g}"},
+                    False,
+                )
+            )

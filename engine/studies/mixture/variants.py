@@ -71,16 +71,35 @@ class Tempered:
         return density
 
 
-def classification_em(rows: Rows, params: Parameters, family: Family, guard: Guard, control: Control, *,
-                      weights: Array | None = None, observe: Observe | None = None) -> Outcome:
+def classification_em(
+    rows: Rows,
+    params: Parameters,
+    family: Family,
+    guard: Guard,
+    control: Control,
+    *,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+) -> Outcome:
     """CEM (Celeux & Govaert 1992): hard memberships until nothing changes; maximises the classification likelihood."""
-    return expectation_maximisation(rows, params, family, guard, replace(control, respond=hard), weights=weights,
-                                    observe=observe)
+    return expectation_maximisation(
+        rows, params, family, guard, replace(control, respond=hard), weights=weights, observe=observe
+    )
 
 
-def stochastic_em(rows: Rows, params: Parameters, family: Family, guard: Guard, control: Control, seed: int,
-                  draws: int = 100, *, chains: list[int] | None = None, weights: Array | None = None,
-                  observe: Observe | None = None) -> Outcome:
+def stochastic_em(
+    rows: Rows,
+    params: Parameters,
+    family: Family,
+    guard: Guard,
+    control: Control,
+    seed: int,
+    draws: int = 100,
+    *,
+    chains: list[int] | None = None,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+) -> Outcome:
     """SEM (Celeux & Diebolt 1985): ``draws`` random steps, then EM from the best parameters that each chain visited."""
     best = np.full(params.chains, -np.inf)
     kept: list[Parameters] = [params]
@@ -99,9 +118,19 @@ def stochastic_em(rows: Rows, params: Parameters, family: Family, guard: Guard, 
     return expectation_maximisation(rows, kept[0], family, guard, control, weights=weights, observe=observe)
 
 
-def annealed_em(rows: Rows, params: Parameters, family: Family, guard: Guard, control: Control, seed: int, *,
-                chains: list[int] | None = None, ladder: tuple[float, ...] = LADDER, weights: Array | None = None,
-                observe: Observe | None = None) -> Outcome:
+def annealed_em(
+    rows: Rows,
+    params: Parameters,
+    family: Family,
+    guard: Guard,
+    control: Control,
+    seed: int,
+    *,
+    chains: list[int] | None = None,
+    ladder: tuple[float, ...] = LADDER,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+) -> Outcome:
     """Deterministic annealing (Ueda & Nakano 1998): EM on flattened memberships, sharpened step by step, then EM.
 
     Means are moved by a hundredth of a deviation at each temperature, so that equal components can part.
@@ -109,8 +138,9 @@ def annealed_em(rows: Rows, params: Parameters, family: Family, guard: Guard, co
     names = list(range(params.chains)) if chains is None else chains
     spent: Any = 0
     for rung, beta in enumerate(ladder):
-        noise = np.array([generator(seed, "anneal", name, rung).standard_normal(params.means.shape[1:])
-                          for name in names])
+        noise = np.array(
+            [generator(seed, "anneal", name, rung).standard_normal(params.means.shape[1:]) for name in names]
+        )
         deviations = np.sqrt(np.diagonal(params.full_covariances(), axis1=-2, axis2=-1))
         params = replace(params, means=params.means + NUDGE * deviations * noise)
         warm = replace(control, respond=Tempered(beta), tolerance=0.0, max_iterations=STEPS)

@@ -62,8 +62,10 @@ def test_nothing_complete_is_no_version(artifacts, tmp_path):
 
 
 def test_equal_content_has_an_equal_hash_and_other_content_another(artifacts):
-    hashes = [versions.write(artifacts, name, TABLE, table(value), complete=True).sha256
-              for name, value in (("a", 1.0), ("b", 1.0), ("c", 2.0))]
+    hashes = [
+        versions.write(artifacts, name, TABLE, table(value), complete=True).sha256
+        for name, value in (("a", 1.0), ("b", 1.0), ("c", 2.0))
+    ]
     assert hashes[0] == hashes[1] != hashes[2]
 
 

@@ -133,8 +133,16 @@ def test_from_file_to_training_arrays(tmp_path):
         ("a,b\n1,caf\u00e9\n".encode("latin-1"), NotUtf8, "not UTF-8 text.*byte at position 9"),
         ("a,b\n1,2\n".encode("utf-16"), NotUtf8, "byte at position 0"),
         ("a,b,c\n1,2,3\n4,5,6,7\n", RaggedTable, "rows .* differ in length"),
-        ("a,b,c\n1,,0\n2,NA,1\n3,4,1\n", MissingCells, "Column b .* has 2 cells without a value, the first in data row 1"),
-        ("a,b,c\n1,2,0\n3,4\n5,6,1\n", MissingCells, "Column c .* has 1 cells without a value, the first in data row 2"),
+        (
+            "a,b,c\n1,,0\n2,NA,1\n3,4,1\n",
+            MissingCells,
+            "Column b .* has 2 cells without a value, the first in data row 1",
+        ),
+        (
+            "a,b,c\n1,2,0\n3,4\n5,6,1\n",
+            MissingCells,
+            "Column c .* has 1 cells without a value, the first in data row 2",
+        ),
         ("a,b\ninf,x\n1,y\n", None, ""),
         ("only\n1\n2\n", RaggedTable, "Only one column"),
         ("a,b,c\n", TooFewRows, "0 examples are too few"),

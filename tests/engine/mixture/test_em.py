@@ -22,16 +22,30 @@ from engine.studies.mixture.sweep import MemoryRows, sweep
 PLAIN = Options(starts=6, racing=None, prior="off", escapes="off", scaling="none")
 
 
-def run(x: np.ndarray, start: Mixture, iterations: int, *, ridge: float | None = None,
-        weights: np.ndarray | None = None, prior: str = "off", **control: object) -> tuple[Mixture, float, list[float]]:
+def run(
+    x: np.ndarray,
+    start: Mixture,
+    iterations: int,
+    *,
+    ridge: float | None = None,
+    weights: np.ndarray | None = None,
+    prior: str = "off",
+    **control: object,
+) -> tuple[Mixture, float, list[float]]:
     """EM from ``start`` without early stop: the mixture, its log-likelihood and the trace of objectives."""
     frame = frame_for(start.family, x, weights)
     guard = guard_for(frame, start.family, start.components, *mean_and_covariance(x, weights), ridge=ridge, prior=prior)
     rows = MemoryRows(frame.to(x))
     trace: list[float] = []
-    out = expectation_maximisation(rows, to_frame(frame, start, start.family in DIAGONAL, guard), start.family, guard,
-                                   Control(0.0, iterations, reseed=False, **control), weights=weights,
-                                   observe=lambda seen: trace.append(float(seen.objective[0])))
+    out = expectation_maximisation(
+        rows,
+        to_frame(frame, start, start.family in DIAGONAL, guard),
+        start.family,
+        guard,
+        Control(0.0, iterations, reseed=False, **control),
+        weights=weights,
+        observe=lambda seen: trace.append(float(seen.objective[0])),
+    )
     total = len(x) if weights is None else weights.sum()
     return frame.mixture(out.params, 0, start.family), float(out.log_likelihood[0] + total * frame.log_volume), trace
 
@@ -54,19 +68,34 @@ def test_agrees_with_scikit_learn_from_the_same_start(family: str, kind: str, ov
 
     x, _ = overlapping
     start = start_for(x, 3, family)
-    precisions = {"full": np.linalg.inv(start.covariances), "tied": np.linalg.inv(start.covariances[0]),
-                  "diag": 1 / np.diagonal(start.covariances, axis1=1, axis2=2),
-                  "spherical": 1 / start.covariances[:, 0, 0]}[kind]
-    peer = GaussianMixture(3, covariance_type=kind, tol=0, max_iter=25, reg_covar=1e-6, weights_init=start.weights,
-                           means_init=start.means, precisions_init=precisions)
+    precisions = {
+        "full": np.linalg.inv(start.covariances),
+        "tied": np.linalg.inv(start.covariances[0]),
+        "diag": 1 / np.diagonal(start.covariances, axis1=1, axis2=2),
+        "spherical": 1 / start.covariances[:, 0, 0],
+    }[kind]
+    peer = GaussianMixture(
+        3,
+        covariance_type=kind,
+        tol=0,
+        max_iter=25,
+        reg_covar=1e-6,
+        weights_init=start.weights,
+        means_init=start.means,
+        precisions_init=precisions,
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         peer.fit(x)
     mine, log_likelihood, _ = run(x, start, 25, ridge=1e-6)
     np.testing.assert_allclose(mine.weights, peer.weights_, atol=1e-8)
     np.testing.assert_allclose(mine.means, peer.means_, atol=1e-8)
-    theirs = {"full": lambda c: c, "tied": lambda c: np.tile(c, (3, 1, 1)), "diag": lambda c: c[:, :, None] * np.eye(3),
-              "spherical": lambda c: c[:, None, None] * np.eye(3)}[kind](peer.covariances_)
+    theirs = {
+        "full": lambda c: c,
+        "tied": lambda c: np.tile(c, (3, 1, 1)),
+        "diag": lambda c: c[:, :, None] * np.eye(3),
+        "spherical": lambda c: c[:, None, None] * np.eye(3),
+    }[kind](peer.covariances_)
     np.testing.assert_allclose(mine.covariances, theirs, atol=1e-8)
     assert log_likelihood == pytest.approx(peer.score(x) * len(x), abs=1e-6)
     np.testing.assert_allclose(mine.responsibilities(x), peer.predict_proba(x), atol=1e-8)
@@ -128,8 +157,9 @@ def test_weights_of_each_chain_are_its_own(overlapping: tuple) -> None:
     control = Control(1e-7, 60)
     together = expectation_maximisation(rows, both, "VVV", guard, control, weights=counts)
     for chain in (0, 1):
-        alone = expectation_maximisation(rows, both.take(np.array([chain])), "VVV", guard, control,
-                                         weights=counts[chain])
+        alone = expectation_maximisation(
+            rows, both.take(np.array([chain])), "VVV", guard, control, weights=counts[chain]
+        )
         assert alone.log_likelihood[0] == pytest.approx(together.log_likelihood[chain], abs=1e-8)
         assert alone.iterations[0] == together.iterations[chain]
 
@@ -187,8 +217,10 @@ def test_density_agrees_with_scipy(overlapping: tuple) -> None:
 
     x, _ = overlapping
     start = start_for(x, 3, "VVV")
-    parts = [w * multivariate_normal(m, s).pdf(x) for w, m, s in
-             zip(start.weights, start.means, start.covariances, strict=True)]
+    parts = [
+        w * multivariate_normal(m, s).pdf(x)
+        for w, m, s in zip(start.weights, start.means, start.covariances, strict=True)
+    ]
     np.testing.assert_allclose(start.log_density(x), np.log(np.sum(parts, axis=0)), atol=1e-10)
 
 
@@ -264,8 +296,9 @@ def test_conjugate_prior_gives_fraley_and_raftery_modes(iris: tuple) -> None:
     prior = fraley_raftery(total, mean + 1, 3)
     n, d, kappa = len(x), 4, 0.01
     w = total * n
-    rows, modes, fed = prior.feed("VVV", np.array([[n]]), x.sum(0)[None, None], mean[None, None], w[None, None],
-                                  np.ones((1, 1), bool), None)
+    rows, modes, fed = prior.feed(
+        "VVV", np.array([[n]]), x.sum(0)[None, None], mean[None, None], w[None, None], np.ones((1, 1), bool), None
+    )
     np.testing.assert_allclose(prior.scale, total / 3 ** (2 / d))
     np.testing.assert_allclose(modes[0, 0], (n * mean + kappa * (mean + 1)) / (n + kappa))
     expected = (prior.scale + kappa * n / (kappa + n) * np.ones((4, 4)) + w) / (n + prior.dof + d + 2)

@@ -38,8 +38,9 @@ def brute_force(m: Mixture, x: np.ndarray) -> tuple:
             s = m.covariances[k]
             away = row[o] - m.means[k, o]
             inverse = np.linalg.inv(s[np.ix_(o, o)])
-            joint[k] = np.log(m.weights[k]) - 0.5 * (o.sum() * np.log(2 * np.pi) + away @ inverse @ away
-                                                     + np.linalg.slogdet(s[np.ix_(o, o)])[1])
+            joint[k] = np.log(m.weights[k]) - 0.5 * (
+                o.sum() * np.log(2 * np.pi) + away @ inverse @ away + np.linalg.slogdet(s[np.ix_(o, o)])[1]
+            )
             filled[k, o] = row[o]
             filled[k, u] = m.means[k, u] + s[np.ix_(u, o)] @ inverse @ away
             spread[k][np.ix_(u, u)] = s[np.ix_(u, u)] - s[np.ix_(u, o)] @ inverse @ s[np.ix_(o, u)]
@@ -84,8 +85,14 @@ def test_marginal_likelihood_never_falls(family: str, overlapping: tuple) -> Non
     begin = Mixture(np.full(2, 0.5), overlapping[0][:2], np.tile(np.eye(3) * 3, (2, 1, 1)), family)
     start = to_frame(task.frame, begin, family in DIAGONAL, task.guard)
     trace: list[float] = []
-    out = expectation_maximisation(task.rows, start, family, task.guard, Control(0.0, 40, reseed=False),
-                                   observe=lambda seen: trace.append(float(seen.objective[0])))
+    out = expectation_maximisation(
+        task.rows,
+        start,
+        family,
+        task.guard,
+        Control(0.0, 40, reseed=False),
+        observe=lambda seen: trace.append(float(seen.objective[0])),
+    )
     assert np.all(np.diff(trace) >= -1e-8)
     m = task.frame.mixture(out.params, 0, family)
     assert m.log_density(x).sum() == pytest.approx(task.original(out.log_likelihood)[0], abs=1e-7)

@@ -94,8 +94,12 @@ def test_no_barrier_between_equal_solutions_with_other_names(iris: tuple) -> Non
     one = found.params.take(np.array([found.best]))
     swapped = one.take(np.array([0]))
     order = np.array([2, 0, 1])
-    both = type(one)(*[np.concatenate([a, a[:, order]]) if a is not None else None for a in (
-        one.weights, one.means, one.covariances, one.precisions, one.log_determinants, one.active)])
+    both = type(one)(
+        *[
+            np.concatenate([a, a[:, order]]) if a is not None else None
+            for a in (one.weights, one.means, one.covariances, one.precisions, one.log_determinants, one.active)
+        ]
+    )
     rows = MemoryRows(found.frame.to(x))
     found_barriers = barriers(rows, both, chain_labels(rows, both))
     np.testing.assert_allclose(found_barriers, found_barriers[0, 0], atol=1e-8)

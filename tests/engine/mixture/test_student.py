@@ -32,8 +32,10 @@ def test_density_agrees_with_scipy(overlapping: tuple) -> None:
     rng = np.random.default_rng(0)
     root = rng.standard_normal((2, 3, 5))
     m = Mixture(np.array([0.3, 0.7]), x[:2], root @ root.swapaxes(1, 2), "VVV", np.array([3.0, 12.0]))
-    parts = [w * multivariate_t(mu, s, nu).pdf(x) for w, mu, s, nu in
-             zip(m.weights, m.means, m.covariances, m.dof, strict=True)]
+    parts = [
+        w * multivariate_t(mu, s, nu).pdf(x)
+        for w, mu, s, nu in zip(m.weights, m.means, m.covariances, m.dof, strict=True)
+    ]
     np.testing.assert_allclose(m.log_density(x), np.log(np.sum(parts, axis=0)), atol=1e-10)
 
 
@@ -60,8 +62,15 @@ def test_likelihood_never_falls(family: str, freedom: str, overlapping: tuple) -
     x, _ = overlapping
     task, params = begin(x[:200], 3, family, 10.0)
     trace: list[float] = []
-    student_em(task.rows, params.take(np.array([0])), family, task.guard, Control(0.0, 40), freedom,
-               observe=lambda seen: trace.append(float(seen.objective[0])))
+    student_em(
+        task.rows,
+        params.take(np.array([0])),
+        family,
+        task.guard,
+        Control(0.0, 40),
+        freedom,
+        observe=lambda seen: trace.append(float(seen.objective[0])),
+    )
     assert np.all(np.diff(trace) >= -1e-7)
 
 

@@ -67,11 +67,13 @@ def minimal_xlsx() -> bytes:
     import io
     import zipfile
 
-    sheet = ('<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
-             '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c>'
-             '<c r="B1" t="inlineStr"><is><t>b</t></is></c></row>'
-             '<row r="2"><c r="A2"><v>1</v></c><c r="B2"><v>2.5</v></c></row>'
-             '<row r="3"><c r="A3"><v>2</v></c><c r="B3"><v>3.5</v></c></row></sheetData></worksheet>')
+    sheet = (
+        '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c>'
+        '<c r="B1" t="inlineStr"><is><t>b</t></is></c></row>'
+        '<row r="2"><c r="A2"><v>1</v></c><c r="B2"><v>2.5</v></c></row>'
+        '<row r="3"><c r="A3"><v>2</v></c><c r="B3"><v>3.5</v></c></row></sheetData></worksheet>'
+    )
     relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
@@ -189,8 +191,15 @@ def test_bad_arrays_and_names_end_in_a_sentence(tmp_path: Path) -> None:
 
 
 def test_parquet_dates_booleans_and_nulls(tmp_path: Path) -> None:
-    frame = pl.DataFrame({"d": [datetime.date(2024, 1, i) for i in (1, 2, 3)], "b": [True, False, True],
-                          "x": [1.5, None, 2.5], "s": ["1", "2", "5"], "n": [None, None, None]})
+    frame = pl.DataFrame(
+        {
+            "d": [datetime.date(2024, 1, i) for i in (1, 2, 3)],
+            "b": [True, False, True],
+            "x": [1.5, None, 2.5],
+            "s": ["1", "2", "5"],
+            "n": [None, None, None],
+        }
+    )
     frame.write_parquet(tmp_path / "t.parquet")
     table = read_table(tmp_path / "t.parquet")
     assert table.names == ("b", "x", "s")

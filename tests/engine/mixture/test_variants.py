@@ -58,8 +58,9 @@ def test_classification_em_raises_the_classification_likelihood(iris: tuple) -> 
     def watch(seen: object) -> None:
         values.append(classification_likelihood(task, seen.params))
 
-    out = classification_em(task.rows, start.take(np.array([0])), "VVV", task.guard, Control(reseed=False),
-                            observe=watch)
+    out = classification_em(
+        task.rows, start.take(np.array([0])), "VVV", task.guard, Control(reseed=False), observe=watch
+    )
     assert out.converged.all()
     assert np.all(np.diff(values) >= -1e-9)
     labels = task.frame.mixture(out.params, 0, "VVV").labels(x)

@@ -29,9 +29,19 @@ class UnreliableExecutor:
         return [Slot(f"cpu:{index}", "cpu", 1) for index in range(3)]
 
     def submit(self, path, slot, attempt):
-        folder.write_launch(path, folder.Launch(
-            attempt=attempt, executor=self.name, slot=slot.name, device="cpu", threads=1,
-            launcher=this_process(), t=time.time(), grace=0.5))
+        folder.write_launch(
+            path,
+            folder.Launch(
+                attempt=attempt,
+                executor=self.name,
+                slot=slot.name,
+                device="cpu",
+                threads=1,
+                launcher=this_process(),
+                t=time.time(),
+                grace=0.5,
+            ),
+        )
         if path not in self.dropped:
             self.dropped.add(path)
             if len(self.dropped) % 2:

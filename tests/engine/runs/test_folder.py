@@ -40,10 +40,15 @@ for _ in range(40):
 
 def test_ids_are_unique_across_processes(tmp_path, environment, monkeypatch):
     # Every process draws from two ids a second: all must end up different.
-    code = MAKE.replace("from engine.runs import folder\n", "from engine.runs import folder\nimport secrets, time\n"
-                        "folder.new_id = lambda: f'{int(time.time() * 50)}-{secrets.choice(\"ab\")}'\n")
-    makers = [subprocess.Popen([sys.executable, "-c", code, tmp_path / "runs"], stdout=subprocess.PIPE, env=environment)
-              for _ in range(2)]
+    code = MAKE.replace(
+        "from engine.runs import folder\n",
+        "from engine.runs import folder\nimport secrets, time\n"
+        "folder.new_id = lambda: f'{int(time.time() * 50)}-{secrets.choice(\"ab\")}'\n",
+    )
+    makers = [
+        subprocess.Popen([sys.executable, "-c", code, tmp_path / "runs"], stdout=subprocess.PIPE, env=environment)
+        for _ in range(2)
+    ]
     ids = [id for maker in makers for id in maker.communicate()[0].decode().split()]
     assert [maker.returncode for maker in makers] == [0, 0]
     assert len(ids) == len(set(ids)) == 80 == len(os.listdir(tmp_path / "runs"))
@@ -100,8 +105,16 @@ def test_damaged_notes_are_no_notes(tmp_path):
 
 
 def test_a_launch_comes_back(tmp_path):
-    launch = folder.Launch(attempt=1, executor="local", slot="cpu:0", device="cpu", threads=1,
-                           launcher=this_process(), t=1.5, process=this_process())
+    launch = folder.Launch(
+        attempt=1,
+        executor="local",
+        slot="cpu:0",
+        device="cpu",
+        threads=1,
+        launcher=this_process(),
+        t=1.5,
+        process=this_process(),
+    )
     folder.write_launch(tmp_path, launch)
     assert folder.launch(tmp_path) == launch
 

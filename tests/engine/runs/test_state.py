@@ -24,14 +24,25 @@ def say(path, *said):
 
 
 def started(process, oom_kills=None):
-    return events.Started(process=process, device="cpu", threads=1, interpreter="python", versions={}, inputs={},
-                          oom_kills=oom_kills)
+    return events.Started(
+        process=process, device="cpu", threads=1, interpreter="python", versions={}, inputs={}, oom_kills=oom_kills
+    )
 
 
 def launched(path, process=None, attempt=1, launcher=None, t=None):
-    folder.write_launch(path, folder.Launch(
-        attempt=attempt, executor="local", slot="cpu:0", device="cpu", threads=1, process=process,
-        launcher=launcher or processes.this_process(), t=time.time() if t is None else t))
+    folder.write_launch(
+        path,
+        folder.Launch(
+            attempt=attempt,
+            executor="local",
+            slot="cpu:0",
+            device="cpu",
+            threads=1,
+            process=process,
+            launcher=launcher or processes.this_process(),
+            t=time.time() if t is None else t,
+        ),
+    )
 
 
 def judge(path):

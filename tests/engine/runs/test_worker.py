@@ -141,7 +141,7 @@ def test_a_second_worker_for_the_same_run_does_nothing(runs, fake, until):
     assert reader.state == "finished"
 
 
-@pytest.mark.parametrize("name", ['space and "quote\'s', "中文 目录", "semi;colon & $(amp)"])
+@pytest.mark.parametrize("name", ["space and \"quote's", "中文 目录", "semi;colon & $(amp)"])
 def test_any_folder_name_will_do(tmp_path, fake, until, name):
     from engine.runs.library import Runs
 

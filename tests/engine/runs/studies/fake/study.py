@@ -115,8 +115,10 @@ class ActTask:
         ctypes.PyDLL(None).sleep(600)
 
     def family(self, config, run):
-        children = [subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=odd)
-                    for odd in (False, True)]
+        children = [
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=odd)
+            for odd in (False, True)
+        ]
         run.progress(0, 1, ",".join(str(child.pid) for child in children))
         while True:
             time.sleep(0.01)
@@ -124,6 +126,7 @@ class ActTask:
 
     def paths(self, config, run):
         import engine
+
         print("\n".join([engine.__file__, os.getcwd(), *sys.path]))
         run.warn("engine is {file}", file=engine.__file__)
         run.warn("engine is {file}", file=engine.__file__)

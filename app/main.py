@@ -19,12 +19,22 @@ NO_DISPLAY = (
 
 def parser() -> argparse.ArgumentParser:
     """The program's own options."""
-    options = argparse.ArgumentParser(prog="theodolite", description="Measure the landscapes that learning algorithms walk in.")
-    options.add_argument("files", nargs="*", type=Path, metavar="FILE", help="a model file, data file or run folder to open")
-    options.add_argument("--runs-dir", type=Path, metavar="DIR", help="where the run folders are (default: your data folder)")
+    options = argparse.ArgumentParser(
+        prog="theodolite", description="Measure the landscapes that learning algorithms walk in."
+    )
+    options.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="a model file, data file or run folder to open"
+    )
+    options.add_argument(
+        "--runs-dir", type=Path, metavar="DIR", help="where the run folders are (default: your data folder)"
+    )
     options.add_argument("--theme", choices=("light", "dark", "system"), help="colours, for this start only")
-    options.add_argument("--self-test", action="store_true", help="visit every tab, run its smallest example, report, exit")
-    options.add_argument("--screenshots", type=Path, metavar="DIR", help="with --self-test: save a picture of each page")
+    options.add_argument(
+        "--self-test", action="store_true", help="visit every tab, run its smallest example, report, exit"
+    )
+    options.add_argument(
+        "--screenshots", type=Path, metavar="DIR", help="with --self-test: save a picture of each page"
+    )
     options.add_argument("--size", default="", metavar="WxH", help="the window's size, for this start only")
     return options
 

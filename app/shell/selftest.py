@@ -75,6 +75,8 @@ class SelfTest:
 
     def _smoke(self, tab: str) -> str:
         view = self.window.view(tab)
+        if wrong := until(lambda: self.window.status.devices, 60):
+            return f"the devices: {wrong}"
         reason = self.window.engine_missing()
         if reason:
             return "" if view.isVisible() else reason

@@ -35,7 +35,8 @@ class Done:
 
 def environment(**changes: str) -> dict[str, str]:
     """What an installed program sees; -P and this path stand for the installation."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), **changes}
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("QT_", "PYTEST_"))}
+    return {**own, "PYTHONPATH": str(ROOT), **changes}
 
 
 def command(package: str, *arguments: object) -> list[str]:

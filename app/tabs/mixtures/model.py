@@ -235,20 +235,6 @@ class MixturesModel:
         np.add.at(table, (known[told], labels[told]), 1)
         return list(found.classes), table
 
-    def python(self) -> str:
-        """The engine calls that repeat the shown setup."""
-        settings = self.config.model_dump_json(indent=2)
-        lines = [
-            "from engine.runs.library import Runs",
-            "from engine.studies.mixture.config import MixtureConfig",
-            "",
-            f"config = MixtureConfig.model_validate_json(r'''{settings}''')",
-            "runs = Runs()",
-            "stages = runs.create_pipeline(config)",
-            "runs.dispatch()",
-        ]
-        return "\n".join(lines) + "\n"
-
     def fit_of(self, family: str, components: int) -> FitConfig:
         """The fit of a cell of the shown choice, with the other settings as they are set up."""
         assert self.choice is not None

@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from app.shell.snippet import script
 from app.shell.text import live, tr
 from app.shell.theme import SPACE_2, SPACE_3, theme
 from app.tabs.base import Services, TabView
@@ -222,7 +223,7 @@ class MixturesView(TabView):
 
     def python(self) -> str:
         """The engine calls that repeat the setup."""
-        return self.model.python()
+        return script(self.model.config, self.services.root)
 
     def shown(self) -> None:
         """Begin to estimate."""

@@ -21,6 +21,13 @@ from engine.studies.mixture.table_errors import OneRowError
 
 POINT_SECONDS = 0.05
 PICTURE_ROWS = 4000
+SEVERAL = {
+    "text": "These columns hold text and were left out: {columns}.",
+    "constant": "These columns are the same in every row and were left out: {columns}.",
+    "empty": "These columns have no values and were left out: {columns}.",
+    "rounded": "Values move in steps, so variances are kept above step²/12: {columns}.",
+}
+FLOOR_SHARE = 0.1  # of a column's variance that the floor from rounding takes at most
 
 
 @dataclass(frozen=True)
@@ -68,17 +75,31 @@ def prepare_table(config: SelectConfig | FitConfig, run: Run, *, complete: bool)
             )
         labels = None if table.labels is None else table.labels[whole]
         table = replace(table, x=table.x[whole], rows=table.rows[whole], labels=labels)
+    table = replace(table, resolution=usable_resolution(table))
     classes, known = codes(table.labels, len(table.x))
     return Setting(table, classes, known, sample_of(len(table.x), config.seed))
 
 
+def usable_resolution(table: Table) -> Array:
+    """(d,) rounding steps, lowered where step^2 / 12 would exceed a tenth of the column's variance.
+
+    A column of few values, such as a pixel that is nearly always 0, varies less than its step allows: the floor that
+    follows from the step would then be above the variance itself.
+    """
+    most = np.sqrt(12 * FLOOR_SHARE * np.nanvar(table.x, axis=0))
+    return np.asarray(np.minimum(table.resolution, most))
+
+
 def told(notes: Sequence[Note]) -> list[tuple[str, dict[str, Any]]]:
     """Templates and their values; what is the same of several columns is said once."""
-    found = [(note.template, note.params) for note in notes if note.kind != "rounded"]
-    rounded = [str(note.params["column"]) for note in notes if note.kind == "rounded"]
-    if rounded:
-        template = "Values move in steps, so variances are kept above step²/12: {columns}."
-        found.append((template, {"columns": ", ".join(rounded)}))
+    found: list[tuple[str, dict[str, Any]]] = []
+    for kind in dict.fromkeys(note.kind for note in notes):
+        alike = [note for note in notes if note.kind == kind]
+        if kind in SEVERAL and len(alike) > 1:
+            columns = ", ".join(str(note.params["column"]) for note in alike)
+            found.append((SEVERAL[kind], {"columns": columns}))
+        else:
+            found += [(note.template, note.params) for note in alike]
     return found
 
 

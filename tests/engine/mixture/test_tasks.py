@@ -21,7 +21,8 @@ from engine.studies.mixture.config import (
     StabilityConfig,
 )
 from engine.studies.mixture.kinds import KINDS
-from engine.studies.mixture.source import generated_mixture
+from engine.studies.mixture.setting import usable_resolution
+from engine.studies.mixture.source import generated_mixture, load_table
 from engine.studies.mixture.tasks_stability import NotForT
 from tests.engine.fakes import FakeRun
 
@@ -362,3 +363,33 @@ def test_the_pipeline_hands_its_table_on():
 def test_the_fewest_clusters_are_not_more_than_the_most():
     with pytest.raises(ValueError, match="fewest"):
         SelectConfig(smallest=5, largest=4)
+
+
+def test_what_is_the_same_of_several_columns_is_said_once(tmp_path):
+    path = tmp_path / "t.csv"
+    rows = [f"{a / 7:.4f},5,7,word,term" for a in range(12)]
+    path.write_text("\n".join(["a,b,c,d,e", *rows]), encoding="utf-8")
+    fake = run(FitConfig(data=FileTable(path=str(path)), components=1), tmp_path)
+    said = [template.format(**params) for template, params in fake.warnings]
+    assert "These columns are the same in every row and were left out: b, c." in said
+    assert "These columns hold text and were left out: d, e." in said
+
+
+def test_a_column_that_hardly_varies_keeps_its_variance():
+    table = load_table(BuiltinTable(name="digits"), lambda ref: None)
+    variance = table.x.var(axis=0)
+    assert (table.resolution**2 / 12 > variance).any()
+    usable = usable_resolution(table)
+    assert (usable**2 / 12 <= 0.1 * variance + 1e-12).all()
+    wide = table.resolution**2 / 12 < 0.1 * variance
+    np.testing.assert_array_equal(usable[wide], table.resolution[wide])
+
+
+def test_one_gaussian_of_the_digits_is_that_of_scikit_learn(tmp_path):
+    from sklearn.mixture import GaussianMixture
+
+    config = FitConfig(data=BuiltinTable(name="digits"), components=1, family="VVI")
+    fake = run(config, tmp_path)
+    x = fake.last("mixture").x
+    other = GaussianMixture(1, covariance_type="diag", reg_covar=0).fit(x)
+    assert value(fake, "mixture_log_likelihood") == pytest.approx(other.score(x) * len(x), rel=1e-6)

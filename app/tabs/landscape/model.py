@@ -226,20 +226,6 @@ class LandscapeModel:
         settings = self.plane.settings
         return DIRECTIONS.get(str(settings.get("directions")), "")
 
-    def python(self) -> str:
-        """The engine calls that repeat the shown setup."""
-        settings = self.config.model_dump_json(indent=2, exclude_defaults=True)
-        lines = [
-            "from engine.runs.library import Runs",
-            "from engine.studies.landscape.config import LandscapeConfig",
-            "",
-            f"config = LandscapeConfig.model_validate_json('''{settings}''')",
-            "runs = Runs()",
-            "stages = runs.create_pipeline(config)",
-            "runs.dispatch()",
-        ]
-        return "\n".join(lines) + "\n"
-
 
 def _listed(value: Any) -> Sequence[Any]:
     return value if isinstance(value, tuple | list) else (value,)

@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
+from app.shell.snippet import script
 from app.shell.text import live, tr
 from app.shell.theme import SPACE_2, SPACE_3, theme
 from app.tabs.base import Services, TabView
@@ -236,7 +237,7 @@ class LandscapeView(TabView):
 
     def python(self) -> str:
         """The engine calls that repeat the setup."""
-        return self.model.python()
+        return script(self.model.config, self.services.root)
 
     def shown(self) -> None:
         """Begin to estimate."""

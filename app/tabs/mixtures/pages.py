@@ -143,10 +143,13 @@ class MaximaPage(CardGrid):
             return
         self.clear()
         member, finished = np.asarray(found.member), np.asarray(found.finished)
-        rank = np.where(finished, np.minimum(member, RANKED), RANKED + 1)
+        reached = np.isin(member, member[finished])
+        rank = np.where(reached, np.minimum(member, RANKED), RANKED + 1)
         names = [tr("best")] + [tr("maximum {n}", n=k + 1) for k in range(1, RANKED)] + [tr("others")]
         colours = [cluster_colour(k) for k in range(RANKED + 1)]
-        for r, (name, colour) in enumerate(zip([*names, tr("left the race")], [*colours, "muted"], strict=True)):
+        looks = [*zip(names, colours, strict=True), (tr("left the race"), "muted")]
+        for r in (RANKED + 1, *range(RANKED, -1, -1)):  # the best on top
+            name, colour = looks[r]
             chosen = np.flatnonzero(rank == r)
             if not len(chosen):
                 continue
@@ -178,6 +181,8 @@ class MaximaPage(CardGrid):
         if np.isfinite(falls).all() and len(ended) > 1:
             self.barrier.set_bars(labels[1:], falls[1:])
             self.barrier_card.set_caption("fall of log L on the straight way to the best")
+        elif len(ended) == 1:
+            self.barrier_card.show_empty("All starts that ran to the end found the same maximum.")
 
     def _words(self, model: MixturesModel, chain: int) -> str:
         found = model.mixture

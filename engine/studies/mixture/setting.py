@@ -69,10 +69,8 @@ def prepare_table(config: SelectConfig | FitConfig, run: Run, *, complete: bool)
         if whole.sum() < 2:
             raise OneRowError(rows=int(whole.sum()))
         if fresh:
-            run.warn(
-                "{count} rows with missing values are left out: this method needs whole rows.",
-                count=int((~whole).sum()),
-            )
+            template = "{task} leaves out {count} rows with missing values, since it needs whole rows."
+            run.warn(template, task=config.title, count=int((~whole).sum()))
         labels = None if table.labels is None else table.labels[whole]
         table = replace(table, x=table.x[whole], rows=table.rows[whole], labels=labels)
     table = replace(table, resolution=usable_resolution(table))

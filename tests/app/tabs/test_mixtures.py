@@ -269,6 +269,14 @@ def test_a_click_in_the_choice_fits_that_model(filled, readers):
     assert filled.model.stability is None
 
 
+def test_starts_have_the_colour_of_the_maximum_that_they_ended_in(filled, readers):
+    fitted = readers["fit"].outputs["mixture"]
+    reached = np.isin(fitted.member, fitted.member[fitted.finished])
+    assert filled.maxima.starts.count() == filled.maxima.map.count() == len(fitted.member)
+    assert len(filled.maxima._members["best"]) == (fitted.member == 0).sum()
+    assert len(filled.maxima._members.get("left the race", [])) == (~reached).sum()
+
+
 def test_a_click_on_a_start_shows_its_solution(filled):
     filled.show_page("maxima")
     name = next(name for name, members in filled.maxima._members.items() if members[0] == 1)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ["torch", "open3d", "sklearn", "polars", "scipy.stats", "PySide6.QtOpenGLWidgets", "pyqtgraph.opengl"]
+HEAVY = ["torch", "open3d", "sklearn", "polars", "scipy.stats", "pyqtgraph.opengl"]
 SHOW = """
 import json, sys
 from PySide6.QtWidgets import QApplication

@@ -38,7 +38,7 @@ def outlined(box: pg.ViewBox, *, smooth: bool) -> Iterator[None]:
         for item in replaced:
             item.setOpacity(1.0)
         for copy in made:
-            copy.setParentItem(None)  # before it leaves the scene, or it would be deleted twice
+            copy.setParentItem(None)  # type: ignore[arg-type]  # before it leaves the scene, or it would be deleted twice
             box.scene().removeItem(copy)
 
 
@@ -129,7 +129,8 @@ def _outline(item: Any, box: pg.ViewBox) -> QPainterPath:
             item.drawPath()
         pieces = [pg.functions.ndarray_from_qpolygonf(piece).copy() for piece in item.path.toSubpathPolygons()]
         x, y = np.concatenate([np.vstack([piece, [[np.nan, np.nan]]]) for piece in pieces]).T
-    x, y, connect = cut(*pg.functions.transformCoordinates(to_box, np.vstack([x, y])), area)
+    px, py = pg.functions.transformCoordinates(to_box, np.vstack([x, y]))
+    x, y, connect = cut(px, py, area)
     return pg.arrayToQPath(x, y, connect=connect)
 
 

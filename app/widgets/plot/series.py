@@ -48,13 +48,13 @@ class Along:
     """A curve in scaled coordinates, kept up to date as it grows.
 
     Attributes:
-        rising: x never decreases. extent: x0, x1, y0, y1 of the finite points, or None.
+        rising: x never decreases. whole: all points are finite. extent: x0, x1, y0, y1 of the finite points, or None.
     """
 
     def __init__(self, logs: tuple[bool, bool]) -> None:
         self.logs = logs
         self._x, self._y = Growing(), Growing()
-        self.rising = True
+        self.rising = self.whole = True
         self.extent: tuple[float, float, float, float] | None = None
 
     @property
@@ -76,6 +76,7 @@ class Along:
         self._x.extend(new_x)
         self._y.extend(new_y)
         good = np.isfinite(new_x) & np.isfinite(new_y)
+        self.whole = self.whole and bool(good.all())
         if not good.any():
             return
         new_x, new_y = new_x[good], new_y[good]
@@ -153,7 +154,6 @@ class Drawn:
         for z, item in enumerate((self.fill, self.line, self.dots)):
             item.setZValue(10 * z)
             box.addItem(item, ignoreBounds=True)
-        self.line.setClipToView(True)  # only once it is in a view
 
     def remove(self, box: pg.ViewBox) -> None:
         """Take the items out of the plot area."""
@@ -163,57 +163,73 @@ class Drawn:
     def show(self, one: Series, axes: tuple[Axis, Axis], look: Tokens, area: QRectF, view: View, plain: bool,
              several: bool) -> None:  # fmt: skip
         """Bring the items up to date; ``plain``: data keep arriving, so that drawing must be cheap."""
-        for item in (self.fill, self.line, self.dots):
-            item.setVisible(one.visible)
+        banded = one.band is not None and len(one.band[0]) == len(one.x.values)
+        self.fill.setVisible(one.visible and banded)
+        self.line.setVisible(one.visible)
+        self.dots.setVisible(one.visible)
         if not one.visible:
             return
         along, colour = one.along(axes), look.colour(one.colour)
-        good = np.isfinite(along.x) & np.isfinite(along.y)
-        self._show_line(one, along, good, area, view, plain, several, colour)
+        self._show_line(one, along, area, view, plain, several, colour)
         self._show_band(one, axes, along, colour)
         name = one.symbol(several)
-        if name:
-            keep = np.flatnonzero(good)
-            if one.line and len(keep) > 60:
-                slots = np.floor((along.x[keep] - view.x0) / (view.x1 - view.x0) * area.width() / SPACED)
-                keep = keep[np.concatenate(([True], slots[1:] != slots[:-1]))]
-            size = legend.SIZE if len(keep) <= SYMBOLS_UP_TO else 4.5
-        else:  # a point without neighbours makes no line, but must be seen
-            beside = np.pad(good, 1)
-            keep, name, size = np.flatnonzero(good & ~beside[:-2] & ~beside[2:]), "o", 4.0
+        keep = _symbols_at(one, along, view, area.width()) if name else _alone(along)
+        size = 4.0 if not name else legend.SIZE if len(keep) <= SYMBOLS_UP_TO else 4.5
+        if not len(keep) and not len(self.dots.data):
+            return
         pen, brush = legend.symbol_style(name, colour, look.colour("panel"))
-        self.dots.setData(along.x[keep], along.y[keep], symbol=name, size=size, pen=pen, brush=brush, antialias=True)
+        self.dots.setData(along.x[keep], along.y[keep], symbol=name or "o", size=size, pen=pen, brush=brush)
 
-    def _show_line(self, one: Series, along: Along, good: np.ndarray, area: QRectF, view: View, plain: bool,
-                   several: bool, colour: Any) -> None:  # fmt: skip
+    def _show_line(self, one: Series, along: Along, area: QRectF, view: View, plain: bool, several: bool,
+                   colour: Any) -> None:  # fmt: skip
         x, y = along.x, along.y
         if not one.line or not len(x):
             self.line.setData([], [])
             return
-        if one.steps:
-            x, y, good = np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1], np.repeat(good, 2)[1:]
-        seen = len(x)
-        if along.rising:
+        if along.rising:  # only what is seen, and its neighbours outside
             first, last = np.searchsorted(x, (view.x0, view.x1))
-            seen = int(last - first)
-        # pyqtgraph keeps the lowest and the highest of each group: two groups a pixel look like the whole.
-        dense = along.rising and seen > WHOLE_UP_TO
-        group = int(seen / (2 * max(50.0, area.width()))) if dense else 1
-        wide = not plain and seen <= WIDE_UP_TO
-        self.line.setDownsampling(ds=max(1, group), auto=False, method="peak")
-        self.line.setClipToView(along.rising)
+            part = slice(max(0, int(first) - 1), int(last) + 1)
+            x, y = x[part], y[part]
+        if one.steps:
+            x, y = np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
+        # pyqtgraph keeps the lowest and the highest of each group: one group a pixel looks like the whole. Powers of
+        # two, because each change of the group's size costs a drawing of its own.
+        group = 1
+        while along.rising and len(x) > WHOLE_UP_TO and len(x) > group * max(50.0, area.width()):
+            group *= 2
+        self.line.setDownsampling(ds=group, auto=False, method="peak")
+        wide = not plain and len(x) <= WIDE_UP_TO
         self.line.setData(
-            x, y, connect="all" if good.all() else "finite", antialias=not plain and seen <= SMOOTH_UP_TO,
+            x, y, connect="all" if along.whole else "finite", antialias=not plain and len(x) <= SMOOTH_UP_TO,
             pen=legend.pen(colour, 1.6 if wide else 1.0, one.dash(several)),
         )  # fmt: skip
 
     def _show_band(self, one: Series, axes: tuple[Axis, Axis], along: Along, colour: Any) -> None:
-        shown = one.band is not None and len(one.band[0]) == len(along.x)
-        self.fill.setVisible(shown)
-        if one.band is None or not shown:
+        if one.band is None or not self.fill.isVisible():
             return
         low, high = (axes[1].scaled(end) for end in one.band)
         gap = ~(np.isfinite(along.x) & np.isfinite(low) & np.isfinite(high))
         for item, end in zip(self._ends, (low, high), strict=True):
             item.setData(along.x, np.where(gap, np.nan, end), connect="finite")
         self.fill.setBrush(colour.red(), colour.green(), colour.blue(), 46)
+
+
+def _symbols_at(one: Series, along: Along, view: View, width: float) -> np.ndarray:
+    """Indices of the points that get a symbol: all, or on a dense line those about ``SPACED`` pixels apart."""
+    if one.line and along.rising and along.whole and len(along.x) > 60:
+        count = max(2, int(width / SPACED))
+        found = np.unique(np.searchsorted(along.x, np.linspace(view.x0, view.x1, count, endpoint=False)))
+        return found[found < len(along.x)]
+    good = np.flatnonzero(np.isfinite(along.x) & np.isfinite(along.y))
+    if one.line and len(good) > 60:
+        slots = np.floor((along.x[good] - view.x0) / (view.x1 - view.x0) * width / SPACED)
+        good = good[np.concatenate(([True], slots[1:] != slots[:-1]))]
+    return good
+
+
+def _alone(along: Along) -> np.ndarray:
+    """Indices of the points without neighbours: they make no line, but must be seen."""
+    if along.whole and len(along.x) != 1:
+        return np.empty(0, dtype=int)
+    good = np.pad(np.isfinite(along.x) & np.isfinite(along.y), 1)
+    return np.flatnonzero(good[1:-1] & ~good[:-2] & ~good[2:])

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from PySide6.QtGui import QColor
 
 from app.widgets.plot import colours
 
@@ -28,20 +27,6 @@ def test_levels_of_odd_fields() -> None:
     assert colours.levels(np.array([np.nan, np.inf]), "viridis") == (0.0, 1.0)
     assert colours.levels(np.array([2.0, 2.0]), "viridis") == (1.5, 2.5)
     assert colours.levels(np.array([1.0, np.nan, 4.0]), "viridis") == (1.0, 4.0)
-
-
-def test_image_is_upright_and_transparent_where_values_are_missing() -> None:
-    field = np.array([[0.0, 1.0], [np.nan, 0.5]])
-    image = colours.painted(field, "viridis", 0.0, 1.0)
-    assert image.pixelColor(0, 1) == QColor(*colours.lut("viridis")[0].tolist())  # first row is below
-    assert image.pixelColor(1, 1) == QColor(*colours.lut("viridis")[255].tolist())
-    assert image.pixelColor(0, 0).alpha() == 0
-    assert image.pixelColor(1, 0).alpha() == 255
-
-
-def test_ramp_has_low_values_below() -> None:
-    ramp = colours.ramp("viridis")
-    assert ramp.pixelColor(0, 255) == QColor(*colours.lut("viridis")[0].tolist())
 
 
 def test_unknown_map() -> None:

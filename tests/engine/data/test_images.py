@@ -73,7 +73,7 @@ def test_all_types_of_numbers(tmp_path, code, dtype):
     [
         (b"", EmptyFile, "is empty"),
         (b"\0\0\x08", WrongFormat, "begins with the bytes 00 00 08"),
-        (b"PNG!aaaa", WrongFormat, "not a IDX file"),
+        (b"PNG!aaaa", WrongFormat, "could not be read as IDX"),
         (b"\0\0\x07\x01\0\0\0\1a", WrongFormat, "bytes 00 00 07"),
         (idx(PICTURES)[:10], TruncatedFile, "should hold 16 bytes and holds 10"),
         (idx(PICTURES)[:-1], TruncatedFile, "should hold 900 bytes and holds 899"),

@@ -102,5 +102,5 @@ class TickAxis(pg.AxisItem):
 
 def _between(one: QColor, other: QColor, share: float) -> QColor:
     """A mixed colour: a transparent one takes ten times as long to draw."""
-    pairs = zip(one.getRgb()[:3], other.getRgb()[:3], strict=True)
-    return QColor(*(round(a + (b - a) * share) for a, b in pairs))
+    ends = ((one.redF(), other.redF()), (one.greenF(), other.greenF()), (one.blueF(), other.blueF()))
+    return QColor.fromRgbF(*(a + (b - a) * share for a, b in ends))

@@ -144,7 +144,9 @@ class BarPlot(Plot):
             if name in self._ends:
                 self._items.append(self._whiskers(ends.mean(axis=1), *self._ends[name], look))
         if view.y0 < 0:
-            self._items.append(pg.InfiniteLine(0.0, angle=0, pen=legend.pen(look.colour("muted"), 1.0)))
+            self._items.append(
+                pg.InfiniteLine(0.0, angle=0, pen=legend.pen(look.colour("muted"), 1.0, ratio=self._ratio))
+            )
         for item in self._items:
             self.box.addItem(item, ignoreBounds=True)
 
@@ -152,7 +154,7 @@ class BarPlot(Plot):
         good = np.isfinite(low) & np.isfinite(high)
         beam = 8 * (self._shown.x1 - self._shown.x0) / max(1.0, self._area.width())
         height = (high - low)[good]
-        pen = legend.pen(look.colour("text"), 1.2)
+        pen = legend.pen(look.colour("text"), 1.2, ratio=self._ratio)
         return pg.ErrorBarItem(x=x[good], y=(low + high)[good] / 2, height=height, beam=beam, pen=pen)
 
     def reading(self, at: QPointF) -> Reading | None:

@@ -64,7 +64,7 @@ def _edge_points(
     """Where the level crosses the four edges of each cell (n, 4, 2), and the edges' numbers (n, 4)."""
 
     def share(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.clip(np.nan_to_num((level - low) / (high - low), nan=0.5), 0.0, 1.0)
 
     a, b, c, d = corners

@@ -22,6 +22,7 @@ from app.widgets.plot.scale import Axis, View
 from app.widgets.plot.table import Table
 
 BAR, BESIDE = 12.0, 10.0  # pixels: width of the colour bar, gap before it
+SHADES = (("#000000", 0.35, 3.0), ("#ffffff", 1.0, 1.2))  # dark below light is seen on every colour of the map
 FINE = 8  # pixels of the image a cell where the grid is uneven
 _STEPS = {Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, 1), Qt.Key.Key_Down: (0, -1)}
 
@@ -114,15 +115,12 @@ class HeatMap(Plot):
         self._image = pg.ImageItem(axisOrder="row-major")
         self._contours = pg.PlotCurveItem(connect="finite", antialias=True)
         self._track = (pg.PlotCurveItem(antialias=True), pg.PlotCurveItem(antialias=True))
-        self._dots = pg.ScatterPlotItem(symbol="o", size=5.6, brush="w", pen=pen(_black(0.5), 0.8), antialias=True)
+        self._dots = pg.ScatterPlotItem(
+            symbol="o", size=5.6, brush="w", pen=pen(_ink("#000000", 0.5), 0.8), antialias=True
+        )
         self._mark = pg.ScatterPlotItem(symbol="star", size=15, brush="#ffd54a", pen=pen(_ink("#3a2a00"), 1))
-        for width, item in zip((3.4, 1.8), self._track, strict=True):
-            item.setPen(pen(_black(0.35) if width > 2 else _ink("#ffffff"), width))
-        shades = ((_black(0.35), 3.0), (_ink("#ffffff"), 1.2))
-        self._cross = [pg.InfiniteLine(angle=angle, pen=pen(*shade)) for shade in shades for angle in (0, 90)]
-        self._ring = [
-            pg.TargetItem(size=12, symbol="o", movable=False, pen=pen(*shade), brush=None) for shade in shades
-        ]
+        self._cross = [pg.InfiniteLine(angle=angle) for _ in SHADES for angle in (0, 90)]
+        self._ring = [pg.TargetItem(size=12, symbol="o", movable=False, brush="#00000000") for _ in SHADES]
         items = (self._image, self._contours, *self._track, self._dots, self._mark, *self._cross, *self._ring)
         for depth, item in enumerate(items):
             item.setZValue(depth)
@@ -239,6 +237,7 @@ class HeatMap(Plot):
             self._hatch.setBrush(QBrush(look.colour("edge"), Qt.BrushStyle.BDiagPattern))
             self._show_contours(field)
         path = self._path if self._path is not None else np.empty((0, 2))
+        self._ink_lines()
         for item in self._track:
             item.setData(path[:, 0], path[:, 1])
         dots = path[:: max(1, len(path) // 60)]
@@ -257,7 +256,16 @@ class HeatMap(Plot):
             apart = [np.vstack([line, [[np.nan, np.nan]]]) for line in found]
             self._lines = np.concatenate(apart) if apart else np.empty((0, 2))
             self._contours.setData(self._lines[:, 0], self._lines[:, 1])
-        self._contours.setPen(pen(_ink("#ffffff", 0.45) if self._map == "viridis" else _ink("#1d2430", 0.35), 1.0))
+
+    def _ink_lines(self) -> None:
+        light = self._map == "viridis"
+        shade = _ink("#ffffff", 0.45) if light else _ink("#1d2430", 0.35)
+        self._contours.setPen(pen(shade, 1.0, ratio=self._ratio))
+        for index, (colour, alpha, width) in enumerate(SHADES):
+            shade = _ink(colour, alpha)
+            for item in (self._ring[index], *self._cross[2 * index : 2 * index + 2]):
+                item.setPen(pen(shade, width, ratio=self._ratio))
+            self._track[index].setPen(pen(shade, width + (0.4, 0.6)[index], ratio=self._ratio))
 
     def show_side(self, look: Tokens, height: float) -> float:
         self.bar.setVisible(self._field is not None)
@@ -377,7 +385,3 @@ def _ink(colour: str, alpha: float = 1.0) -> QColor:
     made = QColor(colour)
     made.setAlphaF(alpha)
     return made
-
-
-def _black(alpha: float) -> QColor:
-    return _ink("#000000", alpha)

@@ -39,9 +39,13 @@ class Entry:
     visible: bool = True
 
 
-def pen(colour: QColor, width: float = 1.6, dash: tuple[float, ...] = ()) -> QPen:
-    """A cosmetic pen (its width does not follow the axes) with a dash pattern in pixels."""
-    made = QPen(colour, width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.RoundJoin)
+def pen(colour: QColor, width: float = 1.6, dash: tuple[float, ...] = (), *, ratio: float = 1.0) -> QPen:
+    """A cosmetic pen (its width does not follow the axes) with a dash pattern in pixels.
+
+    Args:
+        ratio: the screen's own pixels a pixel; cosmetic pens count the former.
+    """
+    made = QPen(colour, width * ratio, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.RoundJoin)
     made.setCosmetic(True)
     if dash:
         made.setDashPattern([length / width for length in dash])

@@ -164,7 +164,7 @@ class LinePlot(Plot):
         for name, one in self._series.items():
             if name not in self._drawn:
                 self._drawn[name] = Drawn(self.box)
-            self._drawn[name].show(one, self.axes, look, self._area, self._shown, self.live, several)
+            self._drawn[name].show(one, self.axes, look, self._area, self._shown, self.live, several, self._ratio)
         self._show_marks(look)
 
     def _show_marks(self, look: Tokens) -> None:
@@ -178,7 +178,7 @@ class LinePlot(Plot):
             line.setVisible(bool(np.isfinite(place)))
             line.setAngle(90 if mark.upright else 0)
             line.setValue(place if np.isfinite(place) else 0.0)
-            line.setPen(legend.pen(look.colour(mark.colour), 1.2))
+            line.setPen(legend.pen(look.colour(mark.colour), 1.2, ratio=self._ratio))
 
     def reading(self, at: QPointF) -> Reading | None:
         x, _ = self.place(at)

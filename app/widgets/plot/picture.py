@@ -67,7 +67,7 @@ class Plot(pg.GraphicsView):
         self._view: View | None = None
         self._shown = View(0.0, 1.0, 0.0, 1.0)
         self._area = QRectF()
-        self._look = tokens()
+        self._look, self._ratio = tokens(), 1.0
         self._pointer: QPointF | None = None
         self._stale = self._wordless = True
         self._by_keyboard = self._full = False
@@ -224,9 +224,10 @@ class Plot(pg.GraphicsView):
         return self.accessibleDescription()
 
     # Layout ----------------------------------------------------------------------------------------------------------
-    def _sync(self, look: Tokens, size: QSizeF) -> None:
-        """Bring everything shown up to date for a look and a size in pixels."""
+    def _sync(self, look: Tokens, size: QSizeF, ratio: float = 1.0) -> None:
+        """Bring everything shown up to date for a look, a size in pixels and the screen's pixels a pixel."""
         self._stale = False
+        self._ratio = ratio
         self._look, self._shown = look, self.view()
         view = self._shown
         self.item.setGeometry(QRectF(0, 0, size.width(), size.height()))
@@ -307,8 +308,8 @@ class Plot(pg.GraphicsView):
         self.viewport().update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        if self._stale:
-            self._sync(tokens(), QSizeF(self.viewport().size()))
+        if self._stale or self._ratio != self.devicePixelRatioF():
+            self._sync(tokens(), QSizeF(self.viewport().size()), self.devicePixelRatioF())
         super().paintEvent(event)
         painter = QPainter(self.viewport())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

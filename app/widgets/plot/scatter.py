@@ -141,7 +141,8 @@ class ScatterPlot(Plot):
         self._items = [self._spots(group, look) for group in groups]
         for line, colour in self._outlines.values():
             x, y = self.axes[0].scaled(line[:, 0]), self.axes[1].scaled(line[:, 1])
-            self._items.append(pg.PlotCurveItem(x, y, connect="finite", pen=legend.pen(look.colour(colour), 1.4)))
+            pen = legend.pen(look.colour(colour), 1.4, ratio=self._ratio)
+            self._items.append(pg.PlotCurveItem(x, y, connect="finite", pen=pen))
         for item in self._items:
             self.box.addItem(item, ignoreBounds=True)
 

@@ -14,7 +14,7 @@ from app.widgets.plot import legend
 from app.widgets.plot.scale import Axis, View
 
 DASHED_UP_TO = 400  # a dashed pen walks along every vertex
-WIDE_UP_TO = 2000  # wider or smoothed pens cost many times a plain one where neighbours turn back and forth
+WIDE_UP_TO = 3000  # wider or smoothed pens cost many times a plain one where neighbours turn back and forth
 SMOOTH_UP_TO = 20000
 WHOLE_UP_TO = 20000
 SYMBOLS_UP_TO = 400
@@ -161,7 +161,7 @@ class Drawn:
             box.removeItem(item)
 
     def show(self, one: Series, axes: tuple[Axis, Axis], look: Tokens, area: QRectF, view: View, plain: bool,
-             several: bool) -> None:  # fmt: skip
+             several: bool, ratio: float = 1.0) -> None:  # fmt: skip
         """Bring the items up to date; ``plain``: data keep arriving, so that drawing must be cheap."""
         banded = one.band is not None and len(one.band[0]) == len(one.x.values)
         self.fill.setVisible(one.visible and banded)
@@ -170,7 +170,7 @@ class Drawn:
         if not one.visible:
             return
         along, colour = one.along(axes), look.colour(one.colour)
-        self._show_line(one, along, area, view, plain, several, colour)
+        self._show_line(one, along, area, view, plain, several, colour, ratio)
         self._show_band(one, axes, along, colour)
         name = one.symbol(several)
         keep = _symbols_at(one, along, view, area.width()) if name else _alone(along)
@@ -181,7 +181,7 @@ class Drawn:
         self.dots.setData(along.x[keep], along.y[keep], symbol=name or "o", size=size, pen=pen, brush=brush)
 
     def _show_line(self, one: Series, along: Along, area: QRectF, view: View, plain: bool, several: bool,
-                   colour: Any) -> None:  # fmt: skip
+                   colour: Any, ratio: float) -> None:  # fmt: skip
         x, y = along.x, along.y
         if not one.line or not len(x):
             self.line.setData([], [])
@@ -201,7 +201,7 @@ class Drawn:
         wide = not plain and len(x) <= WIDE_UP_TO
         self.line.setData(
             x, y, connect="all" if along.whole else "finite", antialias=not plain and len(x) <= SMOOTH_UP_TO,
-            pen=legend.pen(colour, 1.6 if wide else 1.0, one.dash(several)),
+            pen=legend.pen(colour, 1.6 if wide else 1.0, one.dash(several), ratio=ratio if wide else 1.0),
         )  # fmt: skip
 
     def _show_band(self, one: Series, axes: tuple[Axis, Axis], along: Along, colour: Any) -> None:
@@ -218,7 +218,8 @@ def _symbols_at(one: Series, along: Along, view: View, width: float) -> np.ndarr
     """Indices of the points that get a symbol: all, or on a dense line those about ``SPACED`` pixels apart."""
     if one.line and along.rising and along.whole and len(along.x) > 60:
         count = max(2, int(width / SPACED))
-        found = np.unique(np.searchsorted(along.x, np.linspace(view.x0, view.x1, count, endpoint=False)))
+        middles = view.x0 + (view.x1 - view.x0) * (np.arange(count) + 0.5) / count
+        found = np.unique(np.searchsorted(along.x, middles))
         return found[found < len(along.x)]
     good = np.flatnonzero(np.isfinite(along.x) & np.isfinite(along.y))
     if one.line and len(good) > 60:

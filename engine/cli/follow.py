@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import Any, TextIO
 
 from engine.runs.library import Runs
 from engine.runs.reader import RunReader
@@ -57,7 +59,7 @@ def duration(seconds: float) -> str:
 def wait(
     runs: Runs, run: str, title: str, screen: Screen, attend: Callable[[], object], interval: float = 0.1
 ) -> RunReader:
-    """Wait until a run is over, showing it; the first KeyboardInterrupt stops it, the second cancels it.
+    """Wait until a run is over, showing it; the first Ctrl+C stops it, the second cancels it.
 
     Args:
         attend: called at once while the run waits in the queue, else now and then; starts what can start.
@@ -65,8 +67,8 @@ def wait(
     reader = runs.reader(run)
     asked = told = 0
     attended = 0.0
-    while True:
-        try:
+    with Interrupts() as interrupts:
+        while True:
             reader.poll()
             for warning in reader.warnings[told:]:
                 screen.line(f"{title}: {warning}")
@@ -74,6 +76,10 @@ def wait(
             state = reader.state
             if state in OVER:
                 return reader
+            while asked < interrupts.count:
+                asked += 1
+                screen.line("Stopping; press Ctrl+C again to cancel." if asked == 1 else "Cancelling.")
+                (runs.stop if asked == 1 else runs.cancel)(run)
             if state == "queued" or time.monotonic() > attended + ATTEND_EVERY:
                 attend()
                 attended = time.monotonic()
@@ -83,7 +89,23 @@ def wait(
             elif progress is not None:
                 screen.show(title, progress.done, progress.total, reader.time_left, progress.note)
             time.sleep(interval)
-        except KeyboardInterrupt:
-            asked += 1
-            screen.line("Stopping; press Ctrl+C again to cancel." if asked == 1 else "Cancelling.")
-            (runs.stop if asked == 1 else runs.cancel)(run)
+
+
+class Interrupts:
+    """Counts Ctrl+C instead of raising, so that none is lost while another one is being answered."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._before: Any = None
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():  # elsewhere Python takes no signals
+            self._before = signal.signal(signal.SIGINT, self._pressed)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _pressed(self, *_: object) -> None:
+        self.count += 1

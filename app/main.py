@@ -35,8 +35,18 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--screenshots", type=Path, metavar="DIR", help="with --self-test: save a picture of each page"
     )
-    options.add_argument("--size", default="", metavar="WxH", help="the window's size, for this start only")
+    options.add_argument("--size", type=size, metavar="WxH", help="the window's size in pixels, for this start only")
     return options
+
+
+def size(text: str) -> tuple[int, int]:
+    """ "1280x800" as two numbers.
+
+    Raises:
+        ValueError: it is not written so.
+    """
+    width, height = (int(part) for part in text.split("x"))
+    return width, height
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -34,6 +34,7 @@ from app.tabs.catalogue import TabInfo, tabs
 from app.widgets.notices import Notices
 from app.widgets.rail import NavRail
 from engine.errors import EngineError
+from engine.runs.folder import is_run
 
 FOLDED = 44
 
@@ -43,7 +44,7 @@ class NothingOpensThis(EngineError):
 
     what = "{name} was not opened."
     why = "No tab reads this kind of file."
-    remedy = "Drop a Python model file, a table (.csv, .tsv) or a NumPy archive (.npz)."
+    remedy = "Drop a Python model file, a table (.csv, .tsv), a NumPy archive (.npz) or an exported run (.zip)."
 
 
 class MainWindow(QMainWindow):
@@ -149,6 +150,7 @@ class MainWindow(QMainWindow):
             view = next(item for item in self.tabs if item.id == tab).load()(self.services)
             view.failed.connect(self.report)
             view.headline.connect(self._show_header)
+            view.set_engine_missing(self.status.engine_missing)
             self._views[tab] = view
             self.stack.addWidget(view)
         return self._views[tab]
@@ -166,14 +168,24 @@ class MainWindow(QMainWindow):
 
     def open_run(self, run: str) -> None:
         """Show a run in the tab that knows its task."""
-        for info in self.tabs:
-            if self.view(info.id).open_run(run):
-                self.show_tab(info.id)
-                return
+        try:
+            found = next((info for info in self.tabs if self.view(info.id).open_run(run)), None)
+        except EngineError as error:  # it was removed meanwhile, or cannot be read
+            self.report(error)
+            return
+        if found is not None:
+            self.show_tab(found.id)
 
     def open_files(self, paths: Sequence[Path]) -> None:
-        """Open files where they belong: in the tab in front if it takes them, else in the first that does."""
+        """Open files where they belong: in the tab in front if it takes them, else in the first that does.
+
+        Runs from elsewhere, as folders or zip files, are copied to the runs here.
+        """
         for path in paths:
+            if path.suffix.lower() == ".zip" or is_run(path):
+                here = path.resolve().parent == self.services.root.resolve()
+                self.open_run(path.name) if here else self.services.runs.import_(path, self.open_run)
+                continue
             order = sorted(self.tabs, key=lambda tab: tab.id != self.current_tab)
             fitting = (tab for tab in order if path.suffix.lower() in tab.suffixes)
             taken = next((tab for tab in fitting if self.view(tab.id).open_files([path])), None)
@@ -189,7 +201,8 @@ class MainWindow(QMainWindow):
 
     def ask_open(self) -> None:
         """Choose files to open."""
-        patterns = " ".join(f"*{suffix}" for suffix in sorted({suffix for tab in self.tabs for suffix in tab.suffixes}))
+        suffixes = {".zip", *(suffix for tab in self.tabs for suffix in tab.suffixes)}
+        patterns = " ".join(f"*{suffix}" for suffix in sorted(suffixes))
         dialog = QFileDialog(self, tr("Open files"), "", tr("Files ({patterns})", patterns=patterns))
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -296,6 +309,7 @@ class MainWindow(QMainWindow):
             return
         self.setProperty("ended", True)
         self.settings.geometry = self.saveGeometry()
+        self.hide()  # what follows may wait for a call to the engine to come back
         for view in self._views.values():
             view.close_tab()
         self.services.runs.close()

@@ -42,8 +42,7 @@ def start(arguments: argparse.Namespace, started: float) -> int:
         return _cannot_open(error, ask=not arguments.self_test)
     sys.excepthook = Hook(window)
     if arguments.size:
-        width, _, height = arguments.size.partition("x")
-        window.resize(QSize(int(width), int(height)))
+        window.resize(QSize(*arguments.size))
     painted: list[float] = []
     window.painted.connect(lambda: painted.append(time.perf_counter() - started))
     window.ready.connect(lambda: window.open_files(arguments.files))

@@ -34,6 +34,7 @@ class Background(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._closed = False
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._done.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         self._thread = threading.Thread(target=self._work, name="engine-calls", daemon=True)
@@ -51,20 +52,25 @@ class Background(QObject):
             try:
                 result = function()
             except EngineError as error:
-                self._done.emit((failed or self.failed.emit, error))
+                self._tell(failed or self.failed.emit, error)
             except Exception as error:
                 log.exception("an engine call failed")
-                self._done.emit((failed or self.failed.emit, Unexpected(reason=repr(error))))
+                self._tell(failed or self.failed.emit, Unexpected(reason=repr(error)))
             else:
                 if then is not None:
-                    self._done.emit((then, result))
+                    self._tell(then, result)
 
         self._calls.put(call)
 
-    def close(self) -> None:
-        """Finish what was asked and end the thread."""
+    def _tell(self, receive: Callable[[Any], object], value: Any) -> None:
+        if not self._closed:  # else nobody is there, perhaps not even this object
+            self._done.emit((receive, value))
+
+    def close(self, wait: float = 10.0) -> None:
+        """Finish what was asked and end the thread; waits at most so many seconds for that, and tells nothing more."""
+        self._closed = True
         self._calls.put(None)
-        self._thread.join(timeout=10)
+        self._thread.join(wait)
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:

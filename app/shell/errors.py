@@ -15,6 +15,8 @@ from PySide6.QtCore import QObject, Signal
 from app.shell.text import tr
 from app.shell.theme import Level
 from engine.errors import EngineError
+from engine.runs.reader import RunReader
+from engine.runs.state import CAUSES
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,16 @@ def words(error: EngineError | Mapping[str, Any]) -> tuple[str, str, str]:
         tr(template, **{str(k): v for k, v in params.items()}) if template else "" for template in templates
     )
     return what or tr(EngineError.what), why, remedy
+
+
+def why(reader: RunReader) -> str:
+    """Why a run failed or was lost, in the user's language; "" when it did neither."""
+    if reader.state == "failed" and reader.error is not None:
+        return " ".join(part for part in words(reader.error.model_dump()) if part)
+    if reader.state == "lost":
+        process = reader.status.process
+        return tr(CAUSES[reader.reason], host=process.host if process else "")
+    return ""
 
 
 class Reporter(QObject):

@@ -115,6 +115,10 @@ class RunsService(QObject):
         """Write a run as a zip file."""
         self.background.do(lambda: self.library.export(run, path), then)
 
+    def import_(self, source: Path, then: Callable[[str], None]) -> None:
+        """Copy a run from a zip file or a folder to the runs here; ``then`` gets its id."""
+        self._ask(lambda: self.library.import_(source), then)
+
     def watch(self, run: str) -> Watch:
         """Follow a run; the same object for the same run."""
         if run not in self._watches:

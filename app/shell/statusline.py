@@ -38,8 +38,8 @@ class StatusLine(QWidget):
         self._background.do(discover, self._found)
 
     def close_line(self) -> None:
-        """Let the thread go that asks."""
-        self._background.close()
+        """Let the thread go that asks; the answer, which may take a minute, is of no use any more."""
+        self._background.close(wait=0)
 
     def _found(self, devices: list[Device]) -> None:
         self.devices = devices

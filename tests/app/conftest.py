@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
+import subprocess
+import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,3 +76,56 @@ def leaves_no_qt_objects(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         QCoreApplication.processEvents()
     found = left()
     assert not found, "left behind:\n" + "\n".join(found)
+
+
+# ---------------------------------------------------------------------------------------------------- runs and windows
+STAGES = ("line", "hessian", "connect", "similarity", "sharpness")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A runs folder with every stage of the smallest landscape, really computed, and stage -> run id. Only to read."""
+    from engine.cli.settings import build
+
+    config = build("landscape", "smoke", None, ["networks=2", *(f"{stage}=on" for stage in STAGES)])
+    root = tmp_path_factory.mktemp("landscape") / "runs"
+    script = Path(__file__).with_name("pipeline.py")
+    done = subprocess.run(
+        [sys.executable, "-P", script, root, "landscape", config.model_dump_json()],
+        env={**os.environ, "PYTHONPATH": str(script.parents[2])}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return root, json.loads(done.stdout)
+
+
+@pytest.fixture
+def open_window(qtbot: Any, qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """``open_window(root)`` shows the main window and waits for its first tab; at the end it is closed and runs killed.
+
+    It has no warm worker: that would cost each test an import of torch.
+    """
+    from app.shell import runs
+    from app.shell.settings import Settings
+    from app.shell.theme import install
+    from app.window import MainWindow
+
+    monkeypatch.setattr(runs, "SPARE_MS", 10**8)
+    install(qapp, "light")
+    opened: list[Any] = []
+
+    def open_(root: Path | None = None) -> MainWindow:
+        window = MainWindow(root or tmp_path / "runs", Settings(persistent=False))
+        opened.append(window)
+        qtbot.addWidget(window)
+        window.show()
+        qtbot.waitUntil(lambda: window.current_tab != "" and bool(window.status.devices), timeout=60_000)
+        window.activateWindow()
+        qtbot.waitUntil(window.isActiveWindow)
+        return window
+
+    yield open_
+    for window in opened:
+        for run in window.services.runs.running:
+            window.services.runs.cancel(run)
+        window.close_for_good()
+        window._views.clear()  # pytest holds the window a little longer, and with it files that the views have mapped

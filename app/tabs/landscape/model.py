@@ -146,6 +146,12 @@ class LandscapeModel:
         return unfinished[0] if unfinished else (states[-1] if states else "")
 
     @property
+    def trouble(self) -> RunReader | None:
+        """The first stage that failed or was lost; those that build on it only follow. None when all goes well."""
+        readers = [self.readers[stage] for stage in self.runs if stage in self.readers]
+        return next((reader for reader in readers if reader.state in ("failed", "lost")), None)
+
+    @property
     def numbers(self) -> list[Number]:
         """The final measures of the shown runs, in a fixed order."""
         known = catalogue.measures()

@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
+from app.shell.errors import why
 from app.shell.snippet import script
 from app.shell.text import live, tr
 from app.shell.theme import SPACE_2, SPACE_3, theme
@@ -56,6 +57,12 @@ PAGE_CLASSES: dict[str, type[Report]] = {"hessian": HessianPage, "connect": Conn
 REPORTS = {"spectrum": "hessian", "curve": "connect", "similarity": "similarity"}
 
 
+class StageFailed(EngineError):
+    """Raised when one of the shown runs failed."""
+
+    what = "{title}: {reason}"
+
+
 class LandscapeView(TabView):
     """The tab."""
 
@@ -74,6 +81,7 @@ class LandscapeView(TabView):
         self.notes = NotesPanel()
         self.spot = SpotPanel()
         self.empty = EmptyState(TAB.title, TAB.summary, TAB.icon)
+        self._told: set[str] = set()
         self.empty.example.connect(self.example)
         self.spot.failed.connect(self.report)
         self._build()
@@ -289,8 +297,18 @@ class LandscapeView(TabView):
         self.numbers.set_numbers(numbers)
         self.notes.set_notes([tr(w.template, **w.params) for w in self.model.warnings])
         self._headline()
-        if reader.state == "failed" and reader.error is not None:
-            self.cards.plane_card.show_empty("{error}", error=str(reader.error))
+        self._tell_trouble()
+
+    def _tell_trouble(self) -> None:
+        """Say why a stage failed: where the plane would be, or in a notice, once, so that a plane stays in sight."""
+        reader = self.model.trouble
+        if reader is None:
+            return
+        if self.model.plane is None:
+            self.cards.plane_card.show_empty("{error}", error=why(reader))
+        elif reader.id not in self._told:
+            self._told.add(reader.id)
+            self.report(StageFailed(title=tr(reader.title), reason=why(reader)))
 
     def _headline(self) -> None:
         words = [tr(self.model.state)] if self.model.state else []

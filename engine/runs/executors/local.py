@@ -143,10 +143,11 @@ class LocalExecutor:
             self._drop_spare()
 
     def _drop_spare(self) -> None:
-        """Close the spare's input: it leaves, if it has not left already."""
+        """End the spare, which has no work, wherever it is in its start."""
         spare, self._spare = self._spare, None
         if spare is not None and spare.stdin is not None:
             spare.stdin.close()
+            spare.kill()
             self._children.append((spare, None, 0))
 
 

@@ -94,7 +94,7 @@ def test_closing_lets_the_spare_go(tmp_path, no_torch):
     runs.warm()
     spare = runs.executor._spare
     runs.close()
-    assert spare.wait(30) == 0
+    assert spare.wait(5) != 0  # at once, and not when it has imported all it wants
 
 
 def test_no_spare_where_memory_is_short(tmp_path, monkeypatch):

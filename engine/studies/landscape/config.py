@@ -153,6 +153,12 @@ class HessianConfig(_OfModel):
         le=1,
         advanced=True,
     )
+    copies: bool = field(
+        False,
+        "Multiplicities",
+        "Search for further copies of equal eigenvalues, which one Krylov space does not show; doubles the time.",
+        advanced=True,
+    )
     history: bool = field(
         False,
         "During training",

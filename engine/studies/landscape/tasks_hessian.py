@@ -15,6 +15,7 @@ from engine.studies.contract import Cost, TaskConfig
 from engine.studies.landscape import cost
 from engine.studies.landscape.config import HessianConfig
 from engine.studies.landscape.kinds import SpectrumReport
+from engine.studies.landscape.lanczos import Eigenpairs, eigenpairs
 from engine.studies.landscape.products import CurvatureOperator, GaussNewtonOperator, HessianOperator, batch_size_for
 from engine.studies.landscape.setting import Setting
 from engine.studies.landscape.spectrum import Spectrum, density_grid, estimate_spectrum
@@ -61,6 +62,7 @@ class Measuring:
     def __init__(self, config: HessianConfig, run: Run, ref: ArtifactRef) -> None:
         self.config, self.task = config, run
         self.setting = Setting(run, ref, config.examples, test=False)
+        self.pairs: Eigenpairs | None = None
         self.step = float(self.setting.model.artifact.summary.get("updates", 0))
 
     def operator(self) -> CurvatureOperator:
@@ -83,8 +85,9 @@ class Measuring:
         self.setting.warn_if_untrained()
         config, spectrum, told = self.config, None, 0.0
         with self.setting.note_modes():
+            operator = self.operator()
             results = estimate_spectrum(
-                self.operator(),
+                operator,
                 largest=config.top,
                 smallest=1,
                 density_probes=config.probes,
@@ -99,6 +102,10 @@ class Measuring:
                 if tell and spectrum.probes and time.monotonic() - told > TELL_SECONDS:
                     self.tell(spectrum, history, complete=False)
                     told = time.monotonic()
+            if config.copies and tell:
+                self.task.progress(of - 1 - left + 0.95, of, "multiplicities")
+                for self.pairs in eigenpairs(operator, config.top, 1, seed=config.seed):
+                    self.task.point()
         assert spectrum is not None
         return spectrum
 
@@ -119,8 +126,12 @@ class Measuring:
             run.measure("layer_trace", value, interval=bounds, layer=layer, **dims)
         grid, sigma = density_grid(spectrum)
         density, low, high = spectrum.density(grid, sigma)
+        found = (lead.values[lead.known], lead.residuals[lead.known])
+        if self.pairs is not None:
+            found = (self.pairs.values[self.pairs.converged], self.pairs.residuals[self.pairs.converged])
         report = SpectrumReport(
-            values=lead.values[lead.known], residuals=lead.residuals[lead.known],
+            values=found[0],
+            residuals=found[1],
             grid=grid, density=density, low=low, high=high,
             layers=tuple(layers), layer_traces=np.array([value for value, _ in layers.values()]),
             history=np.array(history).reshape(-1, 3), sigma=sigma, products=spectrum.products, size=lead.size,

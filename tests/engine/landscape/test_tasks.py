@@ -165,6 +165,18 @@ def test_the_spectrum_is_that_of_the_dense_hessian(looking, networks):
     assert layers == pytest.approx(float(values.sum()), rel=0.05)
 
 
+def test_multiplicities_of_softmax_regression_at_zero(tmp_path):
+    net = trained(tmp_path, epochs=0, model=Mlp(widths=()))
+    artifact = net.last("model")
+    zero = {name: np.zeros_like(array) for name, array in artifact.weights.items()}
+    fake = FakeRun(tmp_path, 0, {"0/model": type(artifact)(**{**vars(artifact), "weights": zero})})
+    values = run(HessianConfig(model=model(), top=6, probes=2, steps=10, copies=True), fake).last("spectrum").values
+    x = load(artifact).batch("train")[0].flatten(1).double()
+    x = torch.cat([x, torch.ones(len(x), 1)], 1)  # the bias is a column of ones
+    each = torch.linalg.eigvalsh(x.T @ x / len(x)).flip(0)[:3] / 3  # of (I/C - 11'/C^2): 1/3, twice, for three classes
+    assert values[:6] == pytest.approx(each.repeat_interleave(2).numpy(), rel=1e-3)
+
+
 def test_gauss_newton_has_no_negative_part(looking):
     fake = run(HessianConfig(model=model(), matrix="ggn", top=2, probes=2, steps=10), looking)
     assert value(fake, "lambda_min", matrix="ggn") > -1e-4

@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from app.shell.errors import why
 from app.shell.snippet import script
 from app.shell.text import live, tr
 from app.shell.theme import SPACE_2, SPACE_3, theme
@@ -285,13 +286,13 @@ class MixturesView(TabView):
         self.numbers.set_numbers(numbers)
         self.numbers.set_callout("\n".join(tr(w.template, **w.params) for w in self.model.warnings))
         self._headline()
-        if reader.state == "failed" and reader.error is not None:
+        if reason := why(reader):
             card = {
                 "select": self.choice.cards_of["bic"],
                 "fit": self.scatter_card,
                 "stability": self.stability.bars_card,
             }
-            card[stage].show_empty("{error}", error=str(reader.error))
+            card[stage].show_empty("{error}", error=reason)
 
     def _headline(self) -> None:
         words = [tr(self.model.state)] if self.model.state else []

@@ -101,6 +101,7 @@ def test_window_stays_awake_while_eight_plots_are_fed(qtbot: QtBot) -> None:
         turns.append(time.process_time() - start)
     busy = np.array(turns)
     assert step > 20040
-    # CPU time, because the machine may be doing other things; the wall-clock goal is a benchmark's.
-    assert np.quantile(busy, 0.99) < 0.06
-    assert busy.max() < 0.15
+    # CPU time, which a busy neighbour of the core still doubles: the goals of 60 and 150 ms are those of
+    # tests/benchmarks/test_ui_stall.py on an idle machine; twice that here tells a redraw per event from a shared one.
+    assert np.quantile(busy, 0.99) < 0.12
+    assert busy.max() < 0.3

@@ -16,6 +16,7 @@ from app.tabs.mixtures.colours import blend, from_oklab, to_oklab
 from app.tabs.mixtures.model import MixturesModel, ellipse, preset, principal_axes
 from app.tabs.mixtures.view import PAGES, MixturesView
 from engine.artifacts.refs import ArtifactRef
+from engine.runs.events import Failed
 from engine.studies.mixture.config import BuiltinTable, FileTable, FitConfig, MixtureConfig, RunTable
 from tests.app.tabs.mixtures_runs import Runs, made, pipeline
 
@@ -305,7 +306,7 @@ def test_a_run_of_another_study_is_not_opened(view, readers):
 
 def test_a_failed_fit_says_why_where_it_would_be(view, readers, tmp_path):
     reader = readers["fit"]
-    reader.state, reader.error, outputs = "failed", ValueError("too few rows"), reader.outputs
+    reader.state, reader.error, outputs = "failed", Failed(error="X", what="too few rows"), reader.outputs
     reader.outputs = {}
     try:
         view.show_runs({"fit": "f"})

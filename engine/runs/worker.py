@@ -220,6 +220,7 @@ class _Worker:
                 self._recorder.close()
             except OSError as error:
                 last = failures.event(failures.explain(error, self._launch.device, sys.executable))
+        log.trim(self._path / folder.LOG)  # a short run may be over before the watch has looked at it
         try:
             self._log.append(last, sync=True)
         except OSError:

@@ -15,7 +15,7 @@ TableRef = Annotated[ArtifactRef, OfKind("table")]
 ChoiceRef = Annotated[ArtifactRef, OfKind("choice")]
 MixtureRef = Annotated[ArtifactRef, OfKind("mixture")]
 
-BuiltinName = Literal["iris", "wine", "breast_cancer", "digits", "generated"]
+BuiltinName = Literal["iris", "wine", "breast_cancer", "digits", "faithful", "generated"]
 Method = Literal["em", "t", "spectral_bootem", "bootspectral", "cem", "sem", "annealing"]
 METHODS = {
     "em": "EM from many starts",
@@ -81,6 +81,7 @@ class BuiltinTable(TableOptions):
             "wine": "Wine: 178 wines, 13 columns, 3 classes",
             "breast_cancer": "Breast cancer: 569 tumours, 30 columns, 2 classes",
             "digits": "Digits: 1,797 images, 64 columns, 10 classes",
+            "faithful": "Old Faithful: 272 eruptions, 2 columns",
             "generated": "Generated: a mixture of Gaussians",
         },
     )
@@ -124,6 +125,14 @@ class FileTable(TableOptions):
         "Header",
         "Whether the first row names the columns.",
         labels={"auto": "Automatic", "yes": "First row has names", "no": "First row is data"},
+        advanced=True,
+    )
+    reading: Literal["auto", "memory", "stream"] = field(
+        "auto",
+        "Reading",
+        "A table larger than memory is read in parts: starts race on a random part, the best run on all rows. CSV, TSV,"
+        " Parquet and NPY can be streamed.",
+        labels={"auto": "Stream what is large", "memory": "Whole into memory", "stream": "In parts"},
         advanced=True,
     )
     sheet: int = field(1, "Sheet", "Which sheet of an Excel file, from 1.", ge=1, le=1000, advanced=True)
@@ -174,6 +183,14 @@ class SelectConfig(_OfTable):
     smallest: int = field(1, "Fewest clusters", "The smallest number of components tried.", ge=1, le=100)
     largest: int = field(9, "Most clusters", "The largest number of components tried.", ge=1, le=100)
     starts: int = field(3, "Starts", "Partitions that each fit begins from.", ge=1, le=100, advanced=True)
+    resamples: int = field(
+        10,
+        "Resamples",
+        "Refits on bootstrap resamples behind the out-of-bag likelihood of each model; 0 leaves it out.",
+        ge=0,
+        le=1000,
+        advanced=True,
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> SelectConfig:
@@ -184,10 +201,10 @@ class SelectConfig(_OfTable):
     @classmethod
     def presets(cls) -> Mapping[str, TaskConfig]:
         return {
-            "smoke": cls(families=("EII", "VVV"), largest=4),
+            "smoke": cls(families=("EII", "VVV"), largest=4, resamples=3),
             "quick": cls(),
             "standard": cls(families=FAMILIES),
-            "paper": cls(families=FAMILIES, largest=15, starts=5),
+            "paper": cls(families=FAMILIES, largest=15, starts=5, resamples=50),
         }
 
 
@@ -197,7 +214,7 @@ class FitConfig(_OfTable):
     task: ClassVar[str] = "mixture.fit"
     title: ClassVar[str] = "Mixture"
     summary: ClassVar[str] = "Fit one mixture from many starts and map the local maxima that they end in."
-    outputs: ClassVar[Mapping[str, str]] = {"mixture": "mixture"}
+    outputs: ClassVar[Mapping[str, str]] = {"mixture": "mixture", "labels": "table"}
 
     choice: ChoiceRef | None = input_field(
         "Choice", "Takes family and number of clusters from a choice of model, by the criterion.", required=False,
@@ -214,11 +231,12 @@ class FitConfig(_OfTable):
         "VVV", "Family", "Covariances of the clusters, unless a choice says so.", labels=FAMILY_NAMES
     )
     components: int = field(3, "Clusters", "How many, unless a choice says so.", symbol="G", ge=1, le=100, axis=True)
-    criterion: Literal["bic", "icl"] = field(
+    criterion: Literal["bic", "icl", "out_of_bag"] = field(
         "bic",
         "Criterion",
-        "Which criterion picks from the choice: BIC for density, ICL for well separated clusters.",
-        labels={"bic": "BIC", "icl": "ICL"},
+        "Which criterion picks from the choice: BIC for density, ICL for well separated clusters, out-of-bag likelihood"
+        " where rows are few.",
+        labels={"bic": "BIC", "icl": "ICL", "out_of_bag": "Out-of-bag likelihood"},
     )
     starts: int = field(50, "Starts", "Starts of mixed kinds; all run together.", ge=1, le=10_000)
     q: int | None = field(
@@ -281,6 +299,36 @@ class StabilityConfig(TaskConfig):
         }
 
 
+class RatioConfig(TaskConfig):
+    """Whether one cluster more, or one fewer, describes the table as well."""
+
+    task: ClassVar[str] = "mixture.ratio"
+    title: ClassVar[str] = "Likelihood-ratio test"
+    summary: ClassVar[str] = (
+        "Test G clusters against G + 1, and G - 1 against G, on tables drawn from the smaller model."
+    )
+    outputs: ClassVar[Mapping[str, str]] = {"ratio": "ratio"}
+
+    mixture: MixtureRef | None = input_field("Mixture", "The mixture whose number of clusters is tested.")
+    replicates: int = field(
+        99, "Tables", "How many tables are drawn from the smaller model, for each test.", symbol="B", ge=9, le=100_000
+    )
+    starts: int = field(
+        5, "Starts", "Starts of each fit to a drawn table, besides one from the model that it was drawn from.", ge=1,
+        le=1000, advanced=True,
+    )  # fmt: skip
+    fewer: bool = field(True, "Also one fewer", "Test G - 1 clusters against G too.")
+
+    @classmethod
+    def presets(cls) -> Mapping[str, TaskConfig]:
+        return {
+            "smoke": cls(replicates=9, starts=2, fewer=False),
+            "quick": cls(),
+            "standard": cls(replicates=499),
+            "paper": cls(replicates=999, starts=10),
+        }
+
+
 class MixtureConfig(PipelineConfig):
     """Choose a model, fit it, resample it."""
 
@@ -292,6 +340,9 @@ class MixtureConfig(PipelineConfig):
     select: SelectConfig | None = field(SelectConfig, "Choice of model", "Try families and numbers of clusters.")
     fit: FitConfig | None = field(FitConfig, "Mixture", "Fit the best, or the one named here, from many starts.")
     stability: StabilityConfig | None = field(StabilityConfig, "Stability", "Refit on resamples.")
+    ratio: RatioConfig | None = field(
+        None, "Likelihood-ratio test", "Test one cluster more and one fewer, by the parametric bootstrap."
+    )
 
     @classmethod
     def presets(cls) -> Mapping[str, PipelineConfig]:
@@ -307,8 +358,14 @@ class MixtureConfig(PipelineConfig):
                 found[name] = part.model_copy(update=update)
         if self.stability is not None and (self.fit is not None or self.stability.mixture is not None):
             found["stability"] = self.stability
+        if self.ratio is not None and (self.fit is not None or self.ratio.mixture is not None):
+            found["ratio"] = self.ratio
         return found
 
     def links(self) -> Links:
-        """The choice goes into the fit, the fit into its resamples."""
-        return {"fit.choice": ("select", "choice"), "stability.mixture": ("fit", "mixture")}
+        """The choice goes into the fit, the fit into its resamples and tests."""
+        return {
+            "fit.choice": ("select", "choice"),
+            "stability.mixture": ("fit", "mixture"),
+            "ratio.mixture": ("fit", "mixture"),
+        }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.studies.contract import Cost
 from engine.studies.mixture.config import BuiltinTable, FileTable, FitConfig, RunTable, SelectConfig, StabilityConfig
 
-SIZES = {"iris": (150, 4), "wine": (178, 13), "breast_cancer": (569, 30), "digits": (1797, 61)}
+SIZES = {"iris": (150, 4), "wine": (178, 13), "breast_cancer": (569, 30), "digits": (1797, 61), "faithful": (272, 2)}
 START = 2.5  # seconds until scipy is imported and the table is read
 BASE_BYTES = 160 * 2**20
 RATE = 1.2e9  # of row x feature x component a second, in one pass

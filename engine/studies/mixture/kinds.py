@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ class Choice:
         families: F names. components: (C,) numbers. bic, icl, aic, nec, log_likelihood, entropy: (F, C).
         degrees: (F, C) free parameters. spurious, prior, converged: (F, C) bool.
         alarms: F lists of C names of the smaller model that the cell first stayed below, "" when none did.
-        rows, columns: of the table. data: the source, as JSON. best_bic, best_icl: (family, clusters) or ().
+        rows, columns: of the table. data: the source, as JSON. best_bic, best_icl, best_out_of_bag: (family, clusters)
+            or (). out_of_bag: (F, C) mean log density per row of rows that refits on resamples had not seen; NaN where
+            it was not asked for. resamples: refits behind it.
     """
 
     families: tuple[str, ...]
@@ -42,10 +44,13 @@ class Choice:
     data: dict[str, Any]
     best_bic: tuple[str, int] | tuple[()]
     best_icl: tuple[str, int] | tuple[()]
+    best_out_of_bag: tuple[str, int] | tuple[()] = ()
+    out_of_bag: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    resamples: int = 0
 
     def best(self, criterion: str) -> tuple[str, int] | tuple[()]:
-        """Family and number of clusters with the largest "bic" or "icl" that is not spurious; () before any."""
-        return self.best_icl if criterion == "icl" else self.best_bic
+        """Family and clusters with the largest "bic", "icl" or "out_of_bag" that is not spurious; () before any."""
+        return {"icl": self.best_icl, "out_of_bag": self.best_out_of_bag}.get(criterion, self.best_bic)
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ class Fitted:
     """One mixture and the starts behind it.
 
     Attributes:
-        names: d columns. x: (n, d) rows of the table, NaN where missing. rows: (n,) their numbers in the file, from 0.
+        names: d columns. x: (n, d) rows of the table, NaN where missing; of a table larger than memory a random part.
+        rows: (n,) their numbers in the file, from 0. count: rows that took part in the fit; n where 0.
         classes: names of known classes, () when unknown. known: (n,) class of each row, -1 where unknown.
         sample: (m,) positions among the rows that pictures show.
         memberships: (n, G), rows sum to 1. weights (G,), means (G, d), covariances (G, d, d): in the table's units;
@@ -69,7 +75,10 @@ class Fitted:
         solution_weights (S, G), solution_means (S, G, d), solution_covariances (S, G, d, d): of the first S <= K
             maxima; weight 0 where a component is gone. solution_memberships: (S, m, G) of the rows in ``sample``.
         discriminant: (d, 2) directions along which the clusters differ most, (d, 0) where there are none.
-        trace, trace_out_of_bag: (T, R) log-likelihoods per row of resampled chains, else (0, R).
+        trace: (T, C) log-likelihood per row of C traced chains in every iteration, NaN once a chain has stopped.
+        trace_chain: (C,) their starts. trace_weights: (T, C, G) their weights. trace_out_of_bag: (T, C) of resampled
+            chains, else (0, C). trace_angle: (T, C) smallest cosine between successive subspaces, else (0, C).
+        burn, window: iterations before memberships are collected, and those that the stop rule compares, else 0.
         axes: (d, q), scores_mean (d,), scores_scale (d,): t = ((x - mean) / scale) axes, else (d, 0).
         score_means (G, q), score_covariances (G, q, q): the mixture on these axes, else (G, 0) and (G, 0, 0).
         eigenvalues: (k,) of the spectral step, else (0,).
@@ -122,6 +131,17 @@ class Fitted:
     eigenvalues: Array
     complete: bool
     data: dict[str, Any]
+    count: int = 0
+    trace_chain: Array = field(default_factory=lambda: np.zeros(0, int))
+    trace_weights: Array = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
+    trace_angle: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    burn: int = 0
+    window: int = 0
+
+    @property
+    def took_part(self) -> int:
+        """Rows behind the fit."""
+        return self.count or len(self.x)
 
     def labels(self) -> NDArray[np.intp]:
         """(n,) the most probable cluster of each row."""
@@ -165,6 +185,24 @@ class StabilityReport:
     replicates: int
 
 
+@dataclass(frozen=True)
+class RatioReport:
+    """Likelihood-ratio tests of G against G + 1 components by the parametric bootstrap.
+
+    Attributes:
+        family: of the mixtures. null: (K,) numbers G that were tested. statistic: (K,) 2 (ll of G + 1 - ll of G).
+        replicates: (K, B) the statistic in tables drawn from the mixture of G; NaN for those still to come.
+        p: (K,) (1 + number of replicates >= statistic) / (B + 1). rows: n.
+    """
+
+    family: str
+    null: Array
+    statistic: Array
+    replicates: Array
+    p: Array
+    rows: int
+
+
 class _Record:
     """A dataclass: arrays as .npy files of their names, the rest as facts.json."""
 
@@ -185,8 +223,13 @@ class _Record:
 
     def read(self, folder: Path) -> Any:
         facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-        found = {name: _tuples(member) for name, member in facts.items()}
-        arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in folder.glob("*.npy")}
+        known = {part.name for part in fields(self._record)}
+        found = {name: _tuples(member) for name, member in facts.items() if name in known}
+        arrays = {
+            path.stem: np.load(path, mmap_mode="r", allow_pickle=False)
+            for path in folder.glob("*.npy")
+            if path.stem in known
+        }
         return self._record(**found, **arrays)
 
 
@@ -209,7 +252,7 @@ class MixtureKind(_Record):
     def describe(self, value: Fitted) -> dict[str, str | int | float]:
         return {
             "model": f"{value.family} {len(value.weights)}",
-            "rows": len(value.x),
+            "rows": value.took_part,
             "columns": len(value.names),
             "log-likelihood": float(value.log_likelihood),
         }
@@ -223,8 +266,17 @@ class StabilityKind(_Record):
         return {"resamples": value.replicates, "clusters": len(mean), "least stable": float(mean.min())}
 
 
+class RatioKind(_Record):
+    """Likelihood-ratio tests."""
+
+    def describe(self, value: RatioReport) -> dict[str, str | int | float]:
+        tests = {f"p of {g} against {g + 1}": float(p) for g, p in zip(value.null.tolist(), value.p, strict=True)}
+        return {"family": value.family, **tests}
+
+
 KINDS = (
     ChoiceKind("choice", "Choice of model", Choice),
     MixtureKind("mixture", "Mixture", Fitted),
     StabilityKind("stability", "Stability of clusters", StabilityReport),
+    RatioKind("ratio", "Likelihood-ratio test", RatioReport),
 )

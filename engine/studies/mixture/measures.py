@@ -124,4 +124,15 @@ MEASURES = (
         "Standard deviation of a component's weight over the resamples.",
         "Efron & Tibshirani 1993, An Introduction to the Bootstrap, section 6", digits=2,
     ),
+    Measure(
+        "ratio_statistic", "Likelihood ratio", "2 Δ log L", "nat",
+        "Twice the log-likelihood that one component more adds to G components.",
+        "McLachlan 1987, On bootstrapping the likelihood ratio test statistic", digits=4,
+    ),
+    Measure(
+        "ratio_p", "p value of one cluster more", "p", "",
+        "Share of tables drawn from G components, counted with the table itself, whose likelihood ratio is at least the"
+        " table's.",
+        "McLachlan 1987, On bootstrapping the likelihood ratio test statistic", digits=2,
+    ),
 )  # fmt: skip

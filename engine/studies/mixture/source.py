@@ -21,6 +21,7 @@ from engine.studies.mixture.table_errors import TableError
 
 Input = Callable[[ArtifactRef], Any]
 CLASS = "class"
+OLD_FAITHFUL = Path(__file__).parents[2] / "data" / "old_faithful.csv"
 
 
 class NoTableChosen(TableError):
@@ -46,14 +47,15 @@ def load_table(source: BuiltinTable | FileTable | RunTable, read: Input) -> Tabl
 def label_of(source: BuiltinTable | FileTable | RunTable) -> str | None:
     """The column of known classes."""
     if isinstance(source, BuiltinTable):
-        return CLASS
+        return None if source.name == "faithful" else CLASS
     return source.label or None
 
 
 def read_source(source: BuiltinTable | FileTable | RunTable, read: Input) -> list[Column]:
     """All columns, before anything is left out."""
     if isinstance(source, BuiltinTable):
-        return generated(source) if source.name == "generated" else _builtin(source.name)
+        makers = {"generated": lambda: generated(source), "faithful": old_faithful}
+        return makers.get(source.name, lambda: _builtin(source.name))()
     if isinstance(source, FileTable):
         return read_columns(
             Path(source.path).expanduser(),
@@ -84,6 +86,13 @@ def _builtin(name: str) -> list[Column]:
     classes = np.array(raw.classes)[raw.y]
     columns = [Column(name, "number", column) for name, column in zip(names, x.T, strict=True)]
     return [*columns, Column(CLASS, "text", classes)]
+
+
+def old_faithful() -> list[Column]:
+    """Minutes that 272 eruptions of the geyser lasted, and until the next (Azzalini & Bowman 1990, August 1985)."""
+    table = np.loadtxt(OLD_FAITHFUL, delimiter=",", skiprows=1)
+    names = ("eruption (min)", "waiting (min)")
+    return [Column(name, "number", column) for name, column in zip(names, table.T, strict=True)]
 
 
 def generated_mixture(source: BuiltinTable) -> Mixture:

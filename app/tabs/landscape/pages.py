@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from app.shell.text import short, tr
@@ -173,7 +175,11 @@ class SimilarityPage(CardGrid):
         report = model.similarity
         if report is None:
             return
-        for plot, matrix in ((self.runs, report.cka), (self.layers, report.layer_cka)):
+        for plot, matrix, across, up in (
+            (self.runs, report.cka, report.networks, report.networks),
+            (self.layers, report.layer_cka, report.layers_second, report.layers_first),
+        ):
+            plot.set_axes(replace(plot.axes[0], names=across), replace(plot.axes[1], names=up))
             plot.set_levels(0.0, 1.0)
             plot.set_field(np.arange(1, matrix.shape[1] + 1), np.arange(1, matrix.shape[0] + 1), matrix)
         read = {"softmax": tr("class probabilities"), "logits": tr("logits"), "features": tr("last features")}[
@@ -183,5 +189,4 @@ class SimilarityPage(CardGrid):
         estimator = tr("debiased") if report.debiased else tr("biased")
         words = {"read": read, "count": report.inputs, "inputs": inputs, "estimator": estimator}
         self.runs_card.set_caption("{read}, {count} {inputs}, {estimator} CKA", **words)
-        names = ", ".join(f"{index + 1} {name}" for index, name in enumerate(report.layers_first[:12]))
-        self.layers_card.set_caption("first network up, second across: {names}", names=names)
+        self.layers_card.set_caption("layers of the first network up, of the second across")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -13,12 +15,15 @@ from app.shell.theme import CAPTION, Tokens, theme
 from app.widgets.plot.scale import Axis, Ticks, ticks
 
 MARK, GAP = 4, 3  # pixels: length of a tick, and from there to its label
+NAME_WIDTH, NAME_ROOM = 120.0, 56.0  # pixels: the longest name beside an axis, the least room of one below
 OVERHANG = 60  # pixels by which the labels at the ends may reach beyond the axis
 
 
 def fit(axis: Axis, low: float, high: float, length: float, *, upright: bool) -> Ticks:
     """As many ticks as fit into a length in pixels without touching."""
     metrics = QFontMetricsF(theme().font(CAPTION))
+    if axis.names:
+        return _fit_names(axis, low, high, length, metrics, upright)
     if upright:
         return ticks(axis, low, high, max(2, int(length / (metrics.height() * 2.4))))
     for most in (8, 7, 6, 5, 4, 3, 2):
@@ -27,6 +32,20 @@ def fit(axis: Axis, low: float, high: float, length: float, *, upright: bool) ->
         if len(found.labels) * (widest + 18) <= length:
             return found
     return ticks(axis, low, high, 1)
+
+
+def _fit_names(axis: Axis, low: float, high: float, length: float, metrics: QFontMetricsF, upright: bool) -> Ticks:
+    """All categories where they fit, shortened where that is enough, else only some."""
+    if upright:
+        most, room = length / (metrics.height() * 1.15), NAME_WIDTH
+    else:
+        between = length / max(high - low, 1e-9)
+        every = max(1, math.ceil(NAME_ROOM / max(between, 1e-9)))
+        seen = max(1, sum(low <= n <= high for n in range(1, len(axis.names) + 1)))
+        most, room = math.ceil(seen / every), every * between - 8
+    found = ticks(axis, low, high, max(1, int(most)))
+    words = [metrics.elidedText(label, Qt.TextElideMode.ElideMiddle, room) for label in found.labels]
+    return replace(found, labels=words)
 
 
 class TickAxis(pg.AxisItem):

@@ -302,10 +302,8 @@ class HeatMap(Plot):
         said = short(value) if np.isfinite(value) else tr("no value")
         names = [axis.label or default for axis, default in zip((*self.axes, self.value_axis), "xyz", strict=True)]
         place = (float(self._field.x[column]), float(self._field.y[row]))
-        return Reading(
-            (f"{names[0]} = {short(place[0], 3)}, {names[1]} = {short(place[1], 3)}", f"{names[2]} = {said}"),
-            ((self.point(*place), "accent"),),
-        )
+        where = f"{names[0]} = {self._words(0, place[0])}, {names[1]} = {self._words(1, place[1])}"
+        return Reading((where, f"{names[2]} = {said}"), ((self.point(*place), "accent"),))
 
     def paint_cross(self, painter: QPainter, at: QPointF) -> None:
         """A field needs no line under the pointer: the ringed grid point tells what is read."""
@@ -353,12 +351,16 @@ class HeatMap(Plot):
         self._put(x + far * move[0] * sx, y + far * move[1] * sy)
 
     # Words -----------------------------------------------------------------------------------------------------------
+    def _words(self, axis: int, value: float) -> str:
+        return self.axes[axis].word(value, 3)
+
     def table(self) -> Table:
         if self._field is None:
             return Table([])
         heads = [axis.title() or d for axis, d in zip((*self.axes, self.value_axis), "xyz", strict=True)]
         xs, ys = np.meshgrid(self._field.x, self._field.y)
-        return Table(heads, [xs.ravel(), ys.ravel(), self._field.raw.ravel()])
+        x, y = self.axes[0].column(xs.ravel()), self.axes[1].column(ys.ravel())
+        return Table(heads, [x, y, self._field.raw.ravel()])
 
     def summary(self) -> str:
         if self._field is None:
@@ -375,7 +377,7 @@ class HeatMap(Plot):
         if finite.any():
             row, column = np.unravel_index(np.nanargmin(np.where(finite, raw, np.nan)), raw.shape)
             low, high = short(float(raw[finite].min())), short(float(raw[finite].max()))
-            at = f"({short(float(self._field.x[column]), 3)}, {short(float(self._field.y[row]), 3)})"
+            at = f"({self._words(0, float(self._field.x[column]))}, {self._words(1, float(self._field.y[row]))})"
             text += " " + tr("Lowest {low} at {at}, highest {high}.", low=low, at=at, high=high)
         missing = int((~finite).sum())
         return text + (" " + tr("{n} values are missing.", n=missing) if missing else "")

@@ -243,9 +243,12 @@ class Plot(pg.GraphicsView):
         top = self.legend.show_entries(self.entries(), size.width() - RIGHT - LEFT - 4, look)
         top = top + 8 if top else TOP
         side = self.show_side(look, size.height() - top - 44)
-        height, width = size.height() - top - 44, size.width() - side - RIGHT - 60
+        height = size.height() - top - 44
         found = fit(self.axes[1], view.y0, view.y1, height, upright=True)
         left = self.up.show_ticks(found, self.axes[1].title(), height, look)
+        width = max(1.0, size.width() - LEFT - left - side - RIGHT)
+        if self.keep_aspect:
+            width = min(width, height * (view.x1 - view.x0) / (view.y1 - view.y0))
         words = self.ticks_across(view, max(2, int(width / 64)))
         found = words or fit(self.axes[0], view.x0, view.x1, width, upright=False)
         below = self.across.show_ticks(found, self.axes[0].title(), width, look)

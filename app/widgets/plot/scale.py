@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from app.shell.text import MINUS, power, tr
+from app.shell.text import MINUS, number, power, short, tr
 
 
 @dataclass(frozen=True)
@@ -16,11 +18,14 @@ class Axis:
 
     Attributes:
         label: English name or symbol of the quantity. unit: "" when dimensionless. log: base-10 logarithmic.
+        names: the categories at 1, 2, ... n, already in the user's language. whole: only integers mean something.
     """
 
     label: str = ""
     unit: str = ""
     log: bool = False
+    names: tuple[str, ...] = ()
+    whole: bool = False
 
     def title(self) -> str:
         """The axis title and the column's header: "eigenvalue λ (nats)"."""
@@ -41,6 +46,16 @@ class Axis:
     def unscaled(self, position: float) -> float:
         """The inverse of ``scaled`` for one position."""
         return 10.0 ** min(300.0, position) if self.log else position
+
+    def word(self, value: float, digits: int = 4) -> str:
+        """A value as it is read off: the name of its category, else the number."""
+        if self.names and value == int(value) and 1 <= value <= len(self.names):
+            return self.names[int(value) - 1]
+        return short(value, digits)
+
+    def column(self, values: np.ndarray) -> Any:
+        """Values (n,) as a table shows them: names where there are some."""
+        return [self.word(value) for value in values.tolist()] if self.names else values
 
 
 @dataclass(frozen=True)
@@ -72,14 +87,18 @@ def _multiples(low: float, high: float, step: float) -> list[int]:
     return list(range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1))
 
 
-def linear_ticks(low: float, high: float, most: int) -> Ticks:
-    """Ticks of a linear axis from low to high, at most about ``most``."""
+def linear_ticks(low: float, high: float, most: int, *, whole: bool = False) -> Ticks:
+    """Ticks of a linear axis from low to high, at most about ``most``; ``whole``: at integers only."""
     if (
         not (math.isfinite(low) and math.isfinite(high))
         or high <= low
         or (high - low) <= 1e-12 * max(abs(low), abs(high))
     ):
         return Ticks([], [], [])
+    if whole:
+        step = max(1.0, nice_step(high - low, most))
+        places = [n * step for n in _multiples(low, high, step)]
+        return Ticks(places, [number(round(place)) for place in places], [])
     step = nice_step(high - low, most)
     counts = _multiples(low, high, step)
     while len(counts) < 2 and most < 12:  # one tick alone tells no scale
@@ -125,9 +144,28 @@ def _within_a_decade(low: float, high: float, most: int) -> Ticks:
     return Ticks([place for place, _ in kept], [label for _, label in kept], [], linear.factor)
 
 
+def name_ticks(names: Sequence[str], low: float, high: float, most: int) -> Ticks:
+    """A tick at every category seen, or at each second, third ... so that there are at most about ``most``."""
+    seen = [n for n in range(1, len(names) + 1) if low <= n <= high]
+    every = max(1, -(-len(seen) // max(1, most)))
+    shown = [n for n in seen if (n - 1) % every == 0]
+    return Ticks([float(n) for n in shown], [names[n - 1] for n in shown], [])
+
+
 def ticks(axis: Axis, low: float, high: float, most: int) -> Ticks:
     """The axis' ticks over a scaled range."""
-    return log_ticks(low, high, most) if axis.log else linear_ticks(low, high, most)
+    if axis.names:
+        return name_ticks(axis.names, low, high, most)
+    if not axis.log:
+        return linear_ticks(low, high, most, whole=axis.whole)
+    return _whole_log_ticks(max(low, 0.0), high, most) if axis.whole else log_ticks(low, high, most)
+
+
+def _whole_log_ticks(low: float, high: float, most: int) -> Ticks:
+    if len(_multiples(low, high, 1)) > 1:
+        return log_ticks(low, high, most)
+    found = linear_ticks(10.0**low, 10.0**high, most, whole=True)
+    return replace(found, places=[math.log10(place) for place in found.places])
 
 
 def padded(low: float, high: float, margin: float = 0.04) -> tuple[float, float]:

@@ -182,7 +182,8 @@ class ScatterPlot(Plot):
         group, index = found
         sx, sy = self._scaled(group)
         names = [axis.label or default for axis, default in zip(self.axes, "xy", strict=True)]
-        lines = [f"{names[0]} = {short(float(group.x[index]))}, {names[1]} = {short(float(group.y[index]))}"]
+        words = [axis.word(float(side[index])) for axis, side in zip(self.axes, (group.x, group.y), strict=True)]
+        lines = [f"{names[0]} = {words[0]}, {names[1]} = {words[1]}"]
         head = " · ".join(part for part in (group.name, group.labels[index] if group.labels else "") if part)
         place = self.point(float(sx[index]), float(sy[index]))
         return Reading((head, *lines) if head else tuple(lines), ((place, group.colour),))

@@ -5,11 +5,11 @@ import sys
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QCoreApplication, QSizeF
-from PySide6.QtGui import QColor
+from PySide6.QtCore import QCoreApplication, QPointF, QSizeF
+from PySide6.QtGui import QColor, QFontMetricsF
 from pytestqt.qtbot import QtBot
 
-from app.shell.theme import DARK, LIGHT, theme, tokens
+from app.shell.theme import CAPTION, DARK, LIGHT, theme, tokens
 from app.widgets.plot import Axis, HeatMap, LinePlot
 from tests.app.widgets.pixels import shot
 
@@ -155,3 +155,23 @@ def test_repaints_of_the_kit_lose_no_reference_to_none(plot: LinePlot) -> None:
     before = sys.getrefcount(None)
     frames(200)
     assert sys.getrefcount(None) - before > -100
+
+
+def test_names_are_shortened_or_thinned_and_never_overlap(qtbot: QtBot) -> None:
+    names = tuple(f"features.{n}.convolution" for n in range(12))
+    plot = HeatMap(x=Axis("layer", names=names), y=Axis("layer", names=names), smooth=False, contour_count=0)
+    qtbot.addWidget(plot)
+    plot.set_field(np.arange(1, 13), np.arange(1, 13), np.eye(12))
+    for width in (260, 420, 900, 2200):
+        plot.resize(width, 320)
+        shot(plot)
+        metrics = QFontMetricsF(theme().font(CAPTION))
+        labels = plot.across.found.labels
+        middles = np.array([plot.at(x, 1).x() for x in plot.across.found.places])
+        halves = np.array([metrics.horizontalAdvance(label) / 2 for label in labels])
+        assert labels and np.all(np.diff(middles) >= halves[1:] + halves[:-1])
+        assert len(plot.up.found.labels) >= 10 and plot.area().left() < 170
+    assert labels == list(names)
+    assert plot.reading(QPointF(plot.at(3, 1))).lines[0] == f"layer = {names[2]}, layer = {names[0]}"
+    assert list(plot.table().rows())[1] == (names[1], names[0], 0.0)
+    assert f"at ({names[1]}, {names[0]})" in plot.describe()

@@ -108,3 +108,27 @@ def test_zoom_stops_before_digits_run_out() -> None:
     for _ in range(100):
         far = far.zoomed(10)
     assert math.isfinite(far.x1)
+
+
+@given(st.floats(0.3, 1e7), st.floats(-10, 10), st.integers(1, 10))
+def test_whole_axes_have_integer_ticks_only(span: float, shift: float, most: int) -> None:
+    found = ticks(Axis(whole=True), shift * span, shift * span + span, most)
+    assert all(place == round(place) for place in found.places)
+    assert not any("." in label for label in found.labels) and found.factor == ""
+
+
+def test_whole_axes_in_words() -> None:
+    assert ticks(Axis(whole=True), 0.9, 3.1, 8).labels == ["1", "2", "3"]
+    assert ticks(Axis(whole=True), 0.0, 300_000.0, 3).labels[1] == "100\u202f000"  # no factor of 10⁵
+    assert ticks(Axis(whole=True, log=True), math.log10(0.7), math.log10(4.2), 8).labels == ["1", "2", "3", "4"]
+    assert ticks(Axis(whole=True, log=True), -0.2, 2.1, 8).labels == ["1", "10", "100"]
+
+
+def test_names_stand_at_one_to_n() -> None:
+    axis = Axis("layer", names=("input", "hidden", "output"))
+    found = ticks(axis, 0.5, 3.5, 8)
+    assert (found.places, found.labels) == ([1.0, 2.0, 3.0], ["input", "hidden", "output"])
+    assert ticks(axis, 1.5, 2.5, 8).labels == ["hidden"]
+    assert ticks(axis, 0.5, 3.5, 2).labels == ["input", "output"]  # every second
+    assert (axis.word(2.0), axis.word(2.5), axis.word(9.0)) == ("hidden", "2.5", "9")
+    assert axis.column(np.array([3.0, 1.0])) == ["output", "input"]

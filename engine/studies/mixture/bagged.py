@@ -17,6 +17,7 @@ from engine.studies.mixture.em import Control, Observe, expectation_maximisation
 from engine.studies.mixture.escape import resample
 from engine.studies.mixture.families import Family
 from engine.studies.mixture.parameters import Array, Parameters
+from engine.studies.mixture.race import renumber
 from engine.studies.mixture.regularise import Guard
 from engine.studies.mixture.sweep import Rows, sweep
 
@@ -84,7 +85,7 @@ def bagged_em(
         numbers = np.arange(first, min(first + BATCH, replicates))
         counts = np.array([resample(n, generator(seed, "bag", int(b))) for b in numbers])
         weighted = counts if weights is None else counts * weights
-        out = _refit(rows, start, family, guard, control, weighted, _named(observe, numbers))
+        out = _refit(rows, start, family, guard, control, weighted, renumber(observe, numbers))
         z, density = _evaluate(rows, out)
         for k, b in enumerate(numbers):
             order = match(z0[0].T @ z[k])
@@ -145,11 +146,3 @@ def _evaluate(rows: Rows, params: Parameters) -> tuple[Array, Array]:
 def _pad(values: Array, length: int) -> Array:
     """Clusters without a single row have no similarity: 0."""
     return np.append(values, np.zeros(length - len(values)))
-
-
-def _named(observe: Observe | None, numbers: NDArray[np.intp]) -> Observe | None:
-    from engine.studies.mixture.race import replace_chains
-
-    if observe is None:
-        return None
-    return lambda seen: observe(replace_chains(seen, numbers))

@@ -42,6 +42,67 @@ class EscapeRules:
 RULES = EscapeRules()
 
 
+@dataclass
+class Search:
+    """Where a search stands.
+
+    Attributes:
+        best: distinct solutions, best first. idle: rounds since the last gain. rounds: so far.
+    """
+
+    best: Outcome
+    idle: int = 0
+    rounds: int = 0
+
+    @classmethod
+    def begin(cls, found: Outcome, guard: Guard, rules: EscapeRules = RULES) -> Search:
+        """From converged chains."""
+        return cls(found.take(distinct(found.score(guard), rules.keep, rules.gain)))
+
+    def over(self, rules: EscapeRules = RULES) -> bool:
+        """Whether no further round is due."""
+        return self.idle >= rules.patience or self.rounds >= rules.rounds
+
+
+def escape_round(
+    rows: Rows,
+    search: Search,
+    family: Family,
+    guard: Guard,
+    control: Control,
+    seed: int,
+    rules: EscapeRules = RULES,
+    *,
+    weights: Array | None = None,
+    observe: Observe | None = None,
+    tick: Observe | None = None,
+) -> Search:
+    """One round: shake copies of the best solutions on resamples, let them settle, run the best distinct ones out.
+
+    Args:
+        observe: sees every pass of the last step, chains named by rank. tick: called after every other pass.
+    """
+    best = search.best
+    before = best.score(guard)[0]
+    streams = [generator(seed, "escape", search.rounds, chain) for chain in range(rules.chains)]
+    counts = np.array([resample(rows.n, stream) for stream in streams])
+    if weights is not None:
+        counts = counts * weights
+    parents = best.params.take(np.arange(rules.chains) % len(best.objective))
+    shaken = expectation_maximisation(
+        rows, parents, family, guard, replace(control, max_iterations=rules.shaken), weights=counts, observe=tick
+    )
+    settled = expectation_maximisation(
+        rows, shaken.params, family, guard, replace(control, max_iterations=rules.settle), weights=weights, observe=tick
+    )
+    family_of = join([best, settled])
+    picked = family_of.take(distinct(family_of.score(guard), rules.keep, rules.gain))
+    final = expectation_maximisation(rows, picked.params, family, guard, control, weights=weights, observe=observe)
+    best = final.take(distinct(final.score(guard), rules.keep, rules.gain))
+    idle = 0 if best.score(guard)[0] > before + rules.gain else search.idle + 1
+    return Search(best, idle, search.rounds + 1)
+
+
 def escape(
     rows: Rows,
     found: Outcome,
@@ -59,28 +120,10 @@ def escape(
     Args:
         found: converged chains. weights: (n,) row weights. observe: sees every pass on the data itself.
     """
-    best = found.take(distinct(found.score(guard), rules.keep, rules.gain))
-    idle = 0
-    for step in range(rules.rounds):
-        before = best.score(guard)[0]
-        counts = np.array([resample(rows.n, generator(seed, "escape", step, chain)) for chain in range(rules.chains)])
-        if weights is not None:
-            counts = counts * weights
-        parents = best.params.take(np.arange(rules.chains) % len(best.objective))
-        shaken = expectation_maximisation(
-            rows, parents, family, guard, replace(control, max_iterations=rules.shaken), weights=counts
-        )
-        settled = expectation_maximisation(
-            rows, shaken.params, family, guard, replace(control, max_iterations=rules.settle), weights=weights
-        )
-        family_of = join([best, settled])
-        picked = family_of.take(distinct(family_of.score(guard), rules.keep, rules.gain))
-        final = expectation_maximisation(rows, picked.params, family, guard, control, weights=weights, observe=observe)
-        best = final.take(distinct(final.score(guard), rules.keep, rules.gain))
-        idle = 0 if best.score(guard)[0] > before + rules.gain else idle + 1
-        if idle == rules.patience:
-            break
-    return best, step + 1
+    search = Search.begin(found, guard, rules)
+    while not search.over(rules):
+        search = escape_round(rows, search, family, guard, control, seed, rules, weights=weights, observe=observe)
+    return search.best, search.rounds
 
 
 def resample(n: int, rng: np.random.Generator) -> Array:

@@ -26,7 +26,7 @@ from engine.studies.mixture.missing import IncompleteRows, nan_mean_and_covarian
 from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.parameters import Array, Parameters
 from engine.studies.mixture.prior import THIN
-from engine.studies.mixture.race import Raced, RaceRules, join, race, run_all
+from engine.studies.mixture.race import RULES, Raced, RaceRules, join, race, renumber, run_all, waves
 from engine.studies.mixture.regularise import Guard
 from engine.studies.mixture.starts import MIXED, StartKind, Starts, kind_of
 from engine.studies.mixture.sweep import MemoryRows
@@ -177,8 +177,8 @@ def fit_task(task: Task, options: Options = DEFAULTS, *, observe: Observe | None
     if not numbers:
         raise BadStartError(starts=options.starts)
     if options.method != "em":
-        outcome = _relative(task, makes, numbers, options, observe)
-        raced = Raced(outcome, np.array(numbers), np.ones(len(numbers), bool), False)
+        done = [relative(task, makes, wave, options, observe) for wave in waves(numbers, options.racing or RULES)]
+        raced = Raced(join(done), np.array(numbers), np.ones(len(numbers), bool), False)
     elif options.racing is None or len(numbers) <= options.racing.finalists:
         raced = run_all(
             task.rows,
@@ -223,13 +223,11 @@ def fit_task(task: Task, options: Options = DEFAULTS, *, observe: Observe | None
     return conclude(task, raced, kinds)
 
 
-def _relative(task: Task, makes: Starts, numbers: list[int], options: Options, observe: Observe | None) -> Outcome:
-    """All starts by a relative of EM."""
-    begin, control = makes.parameters(numbers), options.control()
+def relative(task: Task, makes: Starts, numbers: list[int], options: Options, observe: Observe | None) -> Outcome:
+    """These starts by a relative of EM, each to its end."""
+    begin, control, seen = makes.parameters(numbers), options.control(), renumber(observe, np.array(numbers))
     if options.method == "cem":
-        return classification_em(
-            task.rows, begin, task.family, task.guard, control, weights=task.weights, observe=observe
-        )
+        return classification_em(task.rows, begin, task.family, task.guard, control, weights=task.weights, observe=seen)
     run = stochastic_em if options.method == "sem" else annealed_em
     return run(
         task.rows,
@@ -240,7 +238,7 @@ def _relative(task: Task, makes: Starts, numbers: list[int], options: Options, o
         options.seed,
         chains=numbers,
         weights=task.weights,
-        observe=observe,
+        observe=seen,
     )
 
 

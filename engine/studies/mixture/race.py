@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,14 @@ class RaceRules:
             Ten, since with five the best maximum of 24 simulated tables was lost twice as often.
         wide, early: from so many columns on an iteration is dear; there the worse half of each kind of start leaves
             after ``early`` iterations already, and half as many finalists run out.
+        wave: size of the later waves; larger batches gain little and can be stopped less often.
         agree: the race ends when this many of the first wave agree to ``agreement`` nats per row.
     """
 
     short: int = 8
     finalists: int = 10
     first: int = 10
+    wave: int = 40
     agree: int = 5
     agreement: float = 1e-6
     wide: int = 30
@@ -85,6 +88,14 @@ class Trace:
 
 
 RULES = RaceRules()
+
+
+def waves(starts: list[int], rules: RaceRules = RULES) -> list[list[int]]:
+    """The starts in the batches that they run in."""
+    cuts = [0, *range(rules.first, len(starts), rules.wave), len(starts)]
+    return [starts[a:b] for a, b in pairwise(cuts)]
+
+
 Begin = Callable[[list[int]], Parameters]
 Kind = Callable[[int], str]
 
@@ -101,8 +112,11 @@ def run_all(
     observe: Observe | None = None,
 ) -> Raced:
     """Every start to convergence."""
-    outcome = polished(rows, begin(starts), family, guard, control, weights, _renumber(observe, np.array(starts)))
-    return Raced(outcome, np.array(starts), np.ones(len(starts), bool), False)
+    done = [
+        polished(rows, begin(wave), family, guard, control, weights, renumber(observe, np.array(wave)))
+        for wave in waves(starts)
+    ]
+    return Raced(join(done), np.array(starts), np.ones(len(starts), bool), False)
 
 
 def race(
@@ -128,8 +142,8 @@ def race(
     done: list[Outcome] = []
     scores: list[Array] = []
     ended = False
-    for wave in (starts[: rules.first], starts[rules.first :]):
-        if wave and not ended:
+    for wave in waves(starts, rules):
+        if not ended:
             out, score = short_wave(
                 rows, begin, wave, family, guard, control, rules, kind=kind, weights=weights, observe=observe
             )
@@ -176,7 +190,7 @@ def short_wave(
         rules,
         [kind(s) for s in wave] if kind else None,
         weights,
-        _renumber(trace, numbers),
+        renumber(trace, numbers),
     )
     score = out.score(guard)
     if score is out.objective:
@@ -219,7 +233,7 @@ def run_out(
     most = rules.finalists if rows.dimension < rules.wide else (rules.finalists + 1) // 2
     picked = distinct(score, 1 if agreed else most, rules.agreement * total)
     final = polished(
-        rows, joined.params.take(picked), family, guard, control, weights, _renumber(observe, numbers[picked])
+        rows, joined.params.take(picked), family, guard, control, weights, renumber(observe, numbers[picked])
     )
     final.iterations += joined.iterations[picked]
     final.reseeds += joined.reseeds[picked]
@@ -255,7 +269,7 @@ def _short(
         return out
     rest = replace(brief, max_iterations=rules.short - rules.early)
     later = expectation_maximisation(
-        rows, out.params.take(chosen), family, guard, rest, weights=weights, observe=_renumber(observe, chosen)
+        rows, out.params.take(chosen), family, guard, rest, weights=weights, observe=renumber(observe, chosen)
     )
     later.iterations += out.iterations[chosen]
     later.reseeds += out.reseeds[chosen]
@@ -318,7 +332,8 @@ def _fast(rows: Rows, control: Control) -> Any:
     return control.dtype
 
 
-def _renumber(observe: Observe | None, numbers: NDArray[np.intp]) -> Observe | None:
+def renumber(observe: Observe | None, numbers: NDArray[np.intp]) -> Observe | None:
+    """``observe`` with these numbers in place of positions in the batch."""
     if observe is None:
         return None
     return lambda seen: observe(replace_chains(seen, numbers))

@@ -113,21 +113,31 @@ class WeightsMismatch(ModelError):
 
 
 class WrongDerivatives(ModelError):
+    """Raised where Hessian products disagree with finite differences of the gradient."""
+
     what = "Second derivatives of this network are wrong."
-    why = (
-        "Along a random direction the Hessian product differs from finite differences of the gradient by {error} "
-        "of its length, in {layers}."
-    )
+    why = "They miss finite differences of its gradient by {percent} %, most in {layers}."
     remedy = (
-        "A hand-written or fused backward pass is the usual cause (torch's weight_norm has one): "
-        "write it with differentiable operations only."
+        "A hand-written or fused backward pass is the usual cause (torch's weight_norm has one), and such a pass is "
+        "usually not differentiable itself. Write it with plain torch operations, or use a measure that needs first "
+        "derivatives only."
     )
 
 
 class NoSecondDerivatives(ModelError):
+    """Raised where autograd cannot differentiate the loss twice."""
+
     what = "This network cannot be differentiated twice."
-    why = "The reason: {reason}."
-    remedy = "Replace the operation by one that torch can differentiate twice."
+    why = "{reason}"
+    remedy = "Replace the operation by plain torch operations, or give its autograd.Function a differentiable backward."
+
+
+class NotDeterministic(ModelError):
+    """Raised where the same weights and data give two different losses."""
+
+    what = "The loss differs from call to call at the same weights and data ({first}, then {second})."
+    why = "Something random, such as dropout outside torch's own layers, is active while measuring."
+    remedy = "Switch it off in evaluation mode."
 
 
 class NoDataset(ModelError):

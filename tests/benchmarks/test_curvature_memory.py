@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from engine.models.builtin import build
 from engine.models.config import Resnet
 from engine.studies.landscape.curve import Curve, CurveSettings, train_curve
-from engine.studies.landscape.derivatives import check_second_derivatives
+from engine.models.order import check_second_derivatives
 from engine.studies.landscape.products import HessianOperator, batch_size_for
 from engine.studies.landscape.representations import layer_features
 from engine.studies.landscape.similarity import CkaAccumulator

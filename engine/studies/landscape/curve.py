@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from engine import seeding
 from engine.errors import EngineError
+from engine.models.finite import require_finite
 from engine.studies.landscape.modes import batch_statistics, batchnorm_layers
 from engine.studies.landscape.vectors import (
     Batch,
@@ -22,7 +23,6 @@ from engine.studies.landscape.vectors import (
     Loss,
     Params,
     mean_loss,
-    require_finite,
     split_batches,
     widest,
 )

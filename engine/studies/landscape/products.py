@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from engine.models.finite import require_finite
 from engine.studies.landscape.vectors import (
     Batch,
     Layout,
@@ -18,7 +19,6 @@ from engine.studies.landscape.vectors import (
     Outputs,
     Params,
     require_examples,
-    require_finite,
     widest,
 )
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine import seeding
+from engine.models.finite import require_finite
 from engine.studies.landscape.directions import random_direction
 from engine.studies.landscape.products import second_order
 from engine.studies.landscape.spectrum import Interval, mean_interval
-from engine.studies.landscape.vectors import Batch, Layout, Loss, Params, mean_loss, require_examples, require_finite
+from engine.studies.landscape.vectors import Batch, Layout, Loss, Params, mean_loss, require_examples
 
 Array = NDArray[np.float64]
 

@@ -17,14 +17,6 @@ Loss = Callable[[Params, Batch], Tensor]  # the mean loss over the batch, a scal
 Outputs = Callable[[Params, Tensor], Tensor]  # (n, C) outputs for n inputs
 
 
-class NotFinite(EngineError):
-    """Raised where weights or a loss hold NaN or infinity, on which nothing can be measured."""
-
-    what = "{where} is not finite."
-    why = "{count} of its {total} numbers are NaN or infinite; the training has probably diverged."
-    remedy = "Choose an earlier version of the model, or train with a smaller learning rate."
-
-
 class NoExamples(EngineError):
     """Raised where a measurement was asked for without any data."""
 
@@ -79,14 +71,6 @@ class Layout:
         for name, part in self.slices.items():
             found.setdefault(name.rpartition(".")[0] or name, []).append(part)
         return found
-
-
-def require_finite(tensors: Params) -> None:
-    """Raise NotFinite for the first tensor that holds NaN or infinity."""
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            bad = int((~torch.isfinite(tensor)).sum())
-            raise NotFinite(where=name, count=bad, total=tensor.numel())
 
 
 def require_examples(batches: Sequence[Batch]) -> int:

@@ -8,9 +8,9 @@ from torch import nn
 
 from engine.models.builtin import build
 from engine.models.config import Cnn, Mlp, Resnet, Transformer
+from engine.models.order import check_second_derivatives
 from engine.studies.landscape.barrier import classification_score, evaluate_curve
 from engine.studies.landscape.curve import Curve, CurveSettings, train_curve
-from engine.studies.landscape.derivatives import check_second_derivatives
 from engine.studies.landscape.lanczos import eigenpairs
 from engine.studies.landscape.modes import batch_statistics, refit_batchnorm
 from engine.studies.landscape.products import GaussNewtonOperator, HessianOperator, batch_size_for

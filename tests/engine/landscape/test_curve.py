@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from engine.models.finite import NotFinite
 from engine.studies.landscape import curve as curve_module
 from engine.studies.landscape.barrier import classification_score, curve_plane, evaluate_curve, mode_connectivity
 from engine.studies.landscape.curve import (
@@ -17,7 +18,7 @@ from engine.studies.landscape.curve import (
     train_curve,
 )
 from engine.studies.landscape.modes import refit_batchnorm
-from engine.studies.landscape.vectors import Layout, NoExamples, NotFinite
+from engine.studies.landscape.vectors import Layout, NoExamples
 from tests.engine.landscape.functional import Functional, clouds, fit, mlp
 
 ENDS = {"w": torch.tensor([3.0, 0.0])}, {"w": torch.tensor([0.0, 2.0])}

@@ -5,9 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from engine.models.finite import NotFinite
 from engine.studies.landscape.modes import batch_statistics, evaluation_mode, refit_batchnorm
 from engine.studies.landscape.products import GaussNewtonOperator, HessianOperator, batch_size_for
-from engine.studies.landscape.vectors import NoExamples, NotFinite, split_batches
+from engine.studies.landscape.vectors import NoExamples, split_batches
 from tests.engine.landscape.functional import Functional, clouds, dense_hessian, fit, mlp, quadratic, with_spectrum
 
 

@@ -3,9 +3,10 @@ import pytest
 import torch
 from torch import nn
 
+from engine.models.finite import NotFinite
 from engine.studies.landscape.sharpness import ball_sharpness, epsilon_sharpness, m_sharpness
 from engine.studies.landscape.spectrum import mean_interval
-from engine.studies.landscape.vectors import NoExamples, NotFinite, split_batches
+from engine.studies.landscape.vectors import NoExamples, split_batches
 from tests.engine.landscape.functional import Functional, clouds, fit, mlp, quadratic, with_spectrum
 
 DATA = clouds(60)

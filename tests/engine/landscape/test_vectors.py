@@ -4,10 +4,8 @@ import torch
 from engine.studies.landscape.vectors import (
     Layout,
     NoExamples,
-    NotFinite,
     mean_loss,
     require_examples,
-    require_finite,
     split_batches,
     wide,
     widest,
@@ -48,11 +46,6 @@ def test_split_batches_keeps_all_examples():
 def test_no_examples_is_an_error():
     with pytest.raises(NoExamples):
         require_examples(split_batches(*clouds(0), 4))
-
-
-def test_nan_is_named_and_counted():
-    with pytest.raises(NotFinite, match=r"b is not finite.*1 of its 2"):
-        require_finite({"a": torch.ones(2), "b": torch.tensor([1.0, float("nan")]), "c": torch.tensor([1])})
 
 
 def test_the_widest_type_of_each_device():

@@ -96,7 +96,7 @@ def test_what_torch_cannot_differentiate_twice_is_refused():
 
 
 def test_a_model_that_declares_order_1_is_refused():
-    with pytest.raises(NoSecondDerivatives, match=r"the model itself says so"):
+    with pytest.raises(NoSecondDerivatives, match=r"The model itself says so"):
         require_order(load(artifact(Mlp(), differentiable_order=1)))
 
 

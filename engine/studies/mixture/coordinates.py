@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.studies.mixture.families import DIAGONAL, Coordinates, Family, invariance
 from engine.studies.mixture.mixture import Mixture
+from engine.studies.mixture.orientation import shared_axes
 from engine.studies.mixture.parameters import Array, Parameters
 from engine.studies.mixture.prior import Prior, fraley_raftery, pooled
 from engine.studies.mixture.regularise import Guard, keep_above
@@ -146,5 +147,7 @@ def to_frame(frame: Frame, mixture: Mixture, diagonal: bool, guard: Guard) -> Pa
         covariances = np.diagonal(covariances, axis1=-2, axis2=-1).copy()
     covariances, precisions, logs = keep_above(covariances, guard.floor)
     active = np.ones((1, len(mixture.weights)), bool)
-    params = Parameters(mixture.weights[None].copy(), means, covariances, precisions, logs, active)
+    # Without their axes EVE and VVE would begin elsewhere.
+    axes = shared_axes(covariances) if mixture.family in ("EVE", "VVE") else None
+    params = Parameters(mixture.weights[None].copy(), means, covariances, precisions, logs, active, axes)
     return params if mixture.dof is None else replace(params, dof=mixture.dof[None].copy())

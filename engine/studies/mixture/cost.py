@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from engine.studies.contract import Cost
-from engine.studies.mixture.config import BuiltinTable, FileTable, FitConfig, RunTable, SelectConfig, StabilityConfig
+from engine.studies.mixture.config import (
+    BuiltinTable,
+    FileTable,
+    FitConfig,
+    RatioConfig,
+    RunTable,
+    SelectConfig,
+    StabilityConfig,
+)
 
 SIZES = {"iris": (150, 4), "wine": (178, 13), "breast_cancer": (569, 30), "digits": (1797, 61), "faithful": (272, 2)}
 START = 2.5  # seconds until scipy is imported and the table is read
@@ -47,6 +55,16 @@ def stability_cost(config: StabilityConfig, fit: FitConfig | None) -> Cost:
     if fit is None or size is None:
         return Cost()
     return _cost(size, config.replicates * config.maxima * fit.components, config.maxima)
+
+
+def ratio_cost(config: RatioConfig, fit: FitConfig | None) -> Cost:
+    """Fits of G and G + 1 clusters to each drawn table, the splits of G counted as starts."""
+    size = None if fit is None else size_of(fit.data)
+    if fit is None or size is None:
+        return Cost()
+    tests = 2 if config.fewer and fit.components > 1 else 1
+    tables, g = tests * config.replicates, fit.components
+    return _cost(size, tables * (2 * config.starts + min(g, 8)) * g, 4 * tables)
 
 
 def _cost(size: tuple[int, int], chains: float, batches: float) -> Cost:

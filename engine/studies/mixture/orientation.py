@@ -25,6 +25,13 @@ def misfit(w: Array, b: Array, axes: Array) -> Array:
     return (np.diagonal(turned, axis1=-2, axis2=-1) * b).sum(axis=(1, 2))
 
 
+def shared_axes(covariances: Array) -> Array:
+    """The principal axes (R, d, d) that covariances (R, G, d, d) of EVE or VVE have in common."""
+    # Unequal weights separate eigenvalues that are equal on average.
+    weights = 1 + np.arange(covariances.shape[1])[:, None, None] / covariances.shape[1]
+    return np.linalg.eigh((covariances * weights).sum(axis=1))[1]
+
+
 def _nearest(gradient: Array) -> Array:
     u, _, v = np.linalg.svd(gradient)
     return -u @ v

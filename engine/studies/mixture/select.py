@@ -25,6 +25,7 @@ from engine.studies.mixture.health import spurious
 from engine.studies.mixture.kmeans import assign, lloyd, plus_plus
 from engine.studies.mixture.maximise import maximise
 from engine.studies.mixture.mixture import Mixture
+from engine.studies.mixture.orientation import shared_axes
 from engine.studies.mixture.parameters import Parameters, concatenate
 from engine.studies.mixture.prior import THIN
 from engine.studies.mixture.regularise import Guard, keep_above
@@ -306,9 +307,7 @@ def embed(params: Parameters, family: Family, guard: Guard) -> Parameters:
     covariances, precisions, logs = keep_above(params.full_covariances().copy(), guard.floor)
     axes = None
     if family in ("EVE", "VVE"):
-        # All covariances of these special cases share their axes; unequal weights separate equal eigenvalues.
-        weights = 1 + np.arange(params.components)[:, None, None] / params.components
-        axes = np.linalg.eigh((covariances * weights).sum(axis=1))[1]
+        axes = shared_axes(covariances)
     return replace(params, covariances=covariances, precisions=precisions, log_determinants=logs, orientation=axes)
 
 

@@ -64,11 +64,12 @@ class Board:
 
     def choice(self, setting: Setting, data: dict[str, Any]) -> Choice:
         """As an artifact."""
+        arrays: dict[str, Any] = {name: array.copy() for name, array in {**self.numbers, **self.truths}.items()}
         return Choice(
             families=self.families, components=np.array(self.components),
             alarms=tuple(tuple(row) for row in self.alarms), rows=len(setting.x), columns=setting.x.shape[1], data=data,
             best_bic=self.best("bic"), best_icl=self.best("icl"),
-            **{name: array.copy() for name, array in {**self.numbers, **self.truths}.items()},
+            **arrays,
         )  # fmt: skip
 
 

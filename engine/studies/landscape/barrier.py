@@ -57,7 +57,7 @@ def evaluate_curve(
 
     Args:
         splits: "train", "test" ... -> batches. times: values of t; 61 show what 5 miss.
-        refit: re-estimates running statistics at given weights (`modes.refit_batchnorm`), without which a network with
+        refit: re-estimates running statistics at given weights (`refit_batchnorm`), without which a network with
             batch normalisation shows a barrier that is not there.
     """
     for batches in splits.values():

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
-
-from engine.studies.landscape.vectors import Params
 
 SWITCHED_NORM = "Batch normalisation was in training mode; it is measured with its running statistics ({layers})."
 SWITCHED_DROPOUT = "Dropout was active; it is switched off while measuring ({layers})."
@@ -62,47 +59,9 @@ def batchnorm_layers(module: nn.Module) -> dict[str, _BatchNorm]:
 
 
 @contextmanager
-def batch_statistics(module: nn.Module, *, average: bool = False) -> Iterator[None]:
-    """Evaluation mode, but batch normalisation uses each batch's own statistics, as in training.
-
-    Args:
-        average: let running statistics become the plain mean over the batches seen (otherwise momentum is left alone).
-    """
-    layers = batchnorm_layers(module)
-    momenta = {name: layer.momentum for name, layer in layers.items()}
+def batch_statistics(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode, but batch normalisation uses each batch's own statistics, as in training."""
     with evaluation_mode(module):
-        try:
-            for layer in layers.values():
-                layer.training = True
-                layer.momentum = None if average else layer.momentum
-            yield
-        finally:
-            for name, layer in layers.items():
-                layer.momentum = momenta[name]
-
-
-@torch.no_grad()
-def refit_batchnorm(module: nn.Module, params: Params, inputs: Iterable[Tensor]) -> dict[str, Tensor]:
-    """Running statistics re-estimated at other weights.
-
-    Args:
-        module: the network; neither its weights nor its buffers change.
-        params: name -> tensor, the weights (and any buffers) to run with.
-        inputs: batches (n_i, ...) of training inputs, better of equal and large size.
-
-    Returns:
-        buffer name -> new tensor, to be laid over ``params``; empty without batch normalisation.
-
-    Source: Garipov et al. 2018, Loss Surfaces, Mode Connectivity and Fast Ensembling of DNNs, appendix A.2.
-    """
-    layers = batchnorm_layers(module)
-    if not layers:
-        return {}
-    kept = ("running_mean", "running_var", "num_batches_tracked")
-    names = [f"{layer}.{name}" if layer else name for layer in layers for name in kept]
-    own = dict(module.named_buffers())
-    buffers = {name: torch.zeros_like(params.get(name, own[name])) for name in names}
-    with batch_statistics(module, average=True):
-        for x in inputs:
-            torch.func.functional_call(module, {**params, **buffers}, (x,))
-    return buffers
+        for layer in batchnorm_layers(module).values():
+            layer.training = True
+        yield

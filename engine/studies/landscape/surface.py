@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.studies.landscape.batchnorm import refit_statistics
+from engine.studies.landscape.batchnorm import refit_in_place
 from engine.studies.landscape.chain import chain_forward
 from engine.studies.landscape.forward import (
     BatchedForward,
@@ -132,7 +132,7 @@ class LossSurface:
     def _refit(self, inputs: Tensor | None, bytes_each: int) -> Callable[[], None] | None:
         if inputs is None or not batchnorm_layers(self.network):
             return None
-        return partial(refit_statistics, self.network, inputs.to(self.plane.origin.device), bytes_each, self.tick)
+        return partial(refit_in_place, self.network, inputs.to(self.plane.origin.device), bytes_each, self.tick)
 
     @torch.no_grad()
     def _choose(self, way: Way, recording: Recording, sample: Tensor, fast: bool) -> tuple[Way, Forward]:

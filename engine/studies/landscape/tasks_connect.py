@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,12 @@ from engine.studies.landscape.barrier import (
     evaluate_curve,
     mode_connectivity,
 )
+from engine.studies.landscape.batchnorm import refit_batchnorm
 from engine.studies.landscape.config import ConnectConfig
 from engine.studies.landscape.curve import Curve, CurveSettings, CurveTraining, train_curve
 from engine.studies.landscape.kinds import CurveReport
-from engine.studies.landscape.modes import batchnorm_layers, refit_batchnorm
+from engine.studies.landscape.modes import batchnorm_layers
+from engine.studies.landscape.recording import record
 from engine.studies.landscape.setting import CHUNK, Setting, require_alike
 from engine.studies.landscape.spans import Span
 from engine.studies.landscape.vectors import Batch, Params, split_batches
@@ -144,7 +147,13 @@ class Connecting:
         return {name: np.array(values) for name, values in fields.items()}
 
     def _refit(self, weights: Params) -> Params:
-        return refit_batchnorm(self.model.module, weights, [x for x, _ in self.splits["train"]])
+        inputs = self.setting.splits["train"][0]
+        return refit_batchnorm(self.model.module, weights, inputs, self.bytes_each, self.task.point)
+
+    @cached_property
+    def bytes_each(self) -> int:
+        """Size of the network's largest intermediate result of one example."""
+        return record(self.model.module, self.setting.splits["train"][0]).bytes_per_example()
 
     def _score(self) -> Any:
         if self.model.classes:

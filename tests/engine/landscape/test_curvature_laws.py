@@ -10,9 +10,10 @@ from engine.models.builtin import build
 from engine.models.config import Cnn, Mlp, Resnet, Transformer
 from engine.models.order import check_second_derivatives
 from engine.studies.landscape.barrier import classification_score, evaluate_curve
+from engine.studies.landscape.batchnorm import refit_batchnorm
 from engine.studies.landscape.curve import Curve, CurveSettings, train_curve
 from engine.studies.landscape.lanczos import eigenpairs
-from engine.studies.landscape.modes import batch_statistics, refit_batchnorm
+from engine.studies.landscape.modes import batch_statistics
 from engine.studies.landscape.products import GaussNewtonOperator, HessianOperator, batch_size_for
 from engine.studies.landscape.sharpness import ball_sharpness, epsilon_sharpness, m_sharpness
 from engine.studies.landscape.spectrum import estimate_spectrum, leading_run, probe
@@ -81,7 +82,7 @@ def test_a_curve_between_two_starts_can_be_trained(built):
     settings = CurveSettings(steps=20, max_steps=20, batch_size=6, block=10)
     module = net.module if net.buffers else None
     found = last(train_curve(net.loss, net.params, Curve.between(*ends), data, settings, module=module))
-    refit = (lambda weights: refit_batchnorm(net.module, weights, [data[0]])) if net.buffers else None
+    refit = (lambda weights: refit_batchnorm(net.module, weights, data[0], 1 << 10)) if net.buffers else None
     points = list(
         evaluate_curve(
             found.curve, Layout.of(net.params), classification_score(net.outputs), {"train": [data]}, [0, 0.5, 1],

@@ -9,6 +9,7 @@ from torch import nn
 from engine.models.finite import NotFinite
 from engine.studies.landscape import curve as curve_module
 from engine.studies.landscape.barrier import classification_score, curve_plane, evaluate_curve, mode_connectivity
+from engine.studies.landscape.batchnorm import refit_batchnorm
 from engine.studies.landscape.curve import (
     Curve,
     CurveDiverged,
@@ -17,7 +18,6 @@ from engine.studies.landscape.curve import (
     DifferentNetworks,
     train_curve,
 )
-from engine.studies.landscape.modes import refit_batchnorm
 from engine.studies.landscape.vectors import Layout, NoExamples
 from tests.engine.landscape.functional import Functional, clouds, fit, mlp
 
@@ -234,7 +234,7 @@ def test_statistics_are_refitted_along_the_curve():
     one, other = (trained_with_batchnorm(seed, data) for seed in (0, 1))
     layout, score = Layout.of(one.params), classification_score(one.outputs)
     curve = Curve.between(one.params, other.params, bends=0)
-    refit = lambda weights: refit_batchnorm(one.module, weights, [data[0]])  # noqa: E731
+    refit = lambda weights: refit_batchnorm(one.module, weights, data[0], 1 << 10)  # noqa: E731
     fixed = refit(one.params)
     stale = list(evaluate_curve(curve, layout, score, {"train": [data]}, [0.0, 1.0], fixed=fixed))
     fresh = list(evaluate_curve(curve, layout, score, {"train": [data]}, [0.0, 1.0], fixed=fixed, refit=refit))

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from engine.models.finite import NotFinite
-from engine.studies.landscape.modes import batch_statistics, evaluation_mode, refit_batchnorm
+from engine.studies.landscape.modes import batch_statistics, evaluation_mode
 from engine.studies.landscape.products import GaussNewtonOperator, HessianOperator, batch_size_for
 from engine.studies.landscape.vectors import NoExamples, split_batches
 from tests.engine.landscape.functional import Functional, clouds, dense_hessian, fit, mlp, quadratic, with_spectrum
@@ -249,25 +249,6 @@ def test_products_with_batch_normalisation_and_dropout_are_exact_in_evaluation_m
         found = dense(operator)
     assert torch.allclose(found, found.T, atol=1e-6)
     assert torch.equal(net.module.body[1].running_mean, net.buffers["body.1.running_mean"])
-
-
-def test_refit_gives_the_statistics_of_the_inputs():
-    net, (x, _) = Functional(Normed()), clouds(40)
-    seen = F.linear(x, net.params["body.0.weight"], net.params["body.0.bias"])
-    found = refit_batchnorm(net.module, net.params, [x])
-    assert torch.allclose(found["body.1.running_mean"], seen.mean(0), atol=1e-6)
-    assert torch.allclose(found["body.1.running_var"], seen.var(0), atol=1e-6)
-    assert net.module.training and net.module.body[1].momentum == 0.1
-    assert torch.equal(net.module.body[1].running_mean, torch.zeros(6))
-
-
-def test_refit_averages_over_batches_and_needs_batch_normalisation():
-    net, (x, _) = Functional(Normed()), clouds(40)
-    halves = [refit_batchnorm(net.module, net.params, [part])["body.1.running_mean"] for part in x.split(20)]
-    both = refit_batchnorm(net.module, net.params, x.split(20))["body.1.running_mean"]
-    assert torch.allclose(both, (halves[0] + halves[1]) / 2, atol=1e-6)
-    plain = Functional(mlp(5, 4, 3))
-    assert refit_batchnorm(plain.module, plain.params, [x]) == {}
 
 
 def test_batch_statistics_leave_dropout_off():

@@ -17,6 +17,7 @@ from engine.studies.mixture.regularise import Guard, keep_above
 # Axes with less of the largest variance than this are treated as this wide, so that the map can be inverted.
 NARROWEST = 1e-12
 FLOOR = 1e-6
+ROUNDING_SHARE = 0.1  # of a column's variance that the floor from rounding takes at most
 PriorKind = Literal["pooled", "conjugate", "off"]
 
 
@@ -119,7 +120,8 @@ def guard_for(
         mean, covariance: of the rows in the user's units. prior: which prior, see ``prior.py``.
         ridge: added to variances in the user's units, as scikit-learn's reg_covar.
         resolution: (d,) step to which each column was rounded (0 where none): a column cannot be known better than
-            the variance of its rounding error, resolution^2 / 12.
+            the variance of its rounding error, resolution^2 / 12. A column of few values, such as a pixel that is
+            nearly always 0, varies less than its step allows: there the floor is a tenth of its variance.
     """
     d = len(mean)
     floor = np.full(d, FLOOR * max(float(np.diagonal(covariance).mean()), 1e-300))
@@ -127,7 +129,8 @@ def guard_for(
         # The ridge keeps covariances proper; the floor only has to stay out of its way.
         floor = np.full(d, 1e-3 * ridge)
     if resolution is not None:
-        floor = np.maximum(floor, resolution**2 / 12)
+        rounding = np.minimum(resolution**2 / 12, ROUNDING_SHARE * np.diagonal(covariance))
+        floor = np.maximum(floor, rounding)
     inner = frame.matrix(np.diag(floor))
     added = None if ridge is None else frame.matrix(ridge * np.eye(d))
     chosen: Prior | None = None

@@ -27,7 +27,6 @@ SEVERAL = {
     "empty": "These columns have no values and were left out: {columns}.",
     "rounded": "Values move in steps, so variances are kept above step²/12: {columns}.",
 }
-FLOOR_SHARE = 0.1  # of a column's variance that the floor from rounding takes at most
 
 
 @dataclass(frozen=True)
@@ -73,19 +72,8 @@ def prepare_table(config: SelectConfig | FitConfig, run: Run, *, complete: bool)
             run.warn(template, task=config.title, count=int((~whole).sum()))
         labels = None if table.labels is None else table.labels[whole]
         table = replace(table, x=table.x[whole], rows=table.rows[whole], labels=labels)
-    table = replace(table, resolution=usable_resolution(table))
     classes, known = codes(table.labels, len(table.x))
     return Setting(table, classes, known, sample_of(len(table.x), config.seed))
-
-
-def usable_resolution(table: Table) -> Array:
-    """(d,) rounding steps, lowered where step^2 / 12 would exceed a tenth of the column's variance.
-
-    A column of few values, such as a pixel that is nearly always 0, varies less than its step allows: the floor that
-    follows from the step would then be above the variance itself.
-    """
-    most = np.sqrt(12 * FLOOR_SHARE * np.nanvar(table.x, axis=0))
-    return np.asarray(np.minimum(table.resolution, most))
 
 
 def told(notes: Sequence[Note]) -> list[tuple[str, dict[str, Any]]]:

@@ -20,8 +20,8 @@ from engine.studies.mixture.config import (
     SelectConfig,
     StabilityConfig,
 )
+from engine.studies.mixture.coordinates import frame_from, guard_for
 from engine.studies.mixture.kinds import KINDS
-from engine.studies.mixture.setting import usable_resolution
 from engine.studies.mixture.source import generated_mixture, load_table
 from engine.studies.mixture.tasks_stability import NotForT
 from tests.engine.fakes import FakeRun
@@ -379,10 +379,12 @@ def test_a_column_that_hardly_varies_keeps_its_variance():
     table = load_table(BuiltinTable(name="digits"), lambda ref: None)
     variance = table.x.var(axis=0)
     assert (table.resolution**2 / 12 > variance).any()
-    usable = usable_resolution(table)
-    assert (usable**2 / 12 <= 0.1 * variance + 1e-12).all()
+    covariance = np.cov(table.x.T, bias=True)
+    unit = frame_from("isotropic", np.zeros(len(variance)), np.eye(len(variance)))
+    guard = guard_for(unit, "VVI", 1, np.zeros(len(variance)), covariance, resolution=table.resolution)
+    assert (guard.floor <= np.maximum(0.1 * variance, 1e-6 * variance.mean()) + 1e-12).all()
     wide = table.resolution**2 / 12 < 0.1 * variance
-    np.testing.assert_array_equal(usable[wide], table.resolution[wide])
+    np.testing.assert_allclose(guard.floor[wide], table.resolution[wide] ** 2 / 12)
 
 
 def test_one_gaussian_of_the_digits_is_that_of_scikit_learn(tmp_path):

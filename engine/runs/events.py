@@ -37,7 +37,11 @@ class Queued(_Event):
 
 
 class Started(_Event):
-    """A worker has begun; ``oom_kills`` is the kernel's count at that moment, None where it cannot be read."""
+    """A worker has begun.
+
+    ``oom_kills`` is the kernel's count at that moment, None where it cannot be read. ``tf32``: whether CUDA may round
+    single precision to TF32, None where torch was not loaded.
+    """
 
     type: Literal["started"] = "started"
     process: Process
@@ -47,6 +51,7 @@ class Started(_Event):
     versions: dict[str, str]
     inputs: dict[str, ArtifactRef]
     oom_kills: int | None = None
+    tf32: bool | None = None
 
 
 class Progress(_Event):

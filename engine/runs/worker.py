@@ -24,6 +24,7 @@ from engine.artifacts.kinds import kinds
 from engine.artifacts.refs import ArtifactRef
 from engine.durable import FileLock
 from engine.errors import EngineError
+from engine.precision import forbid_tf32
 from engine.runs import control, failures, folder, log, state
 from engine.runs.command import left_command
 from engine.runs.events import Event, EventLog, EventTail, Finished, Queued, Started, Stopped, Stopping
@@ -203,6 +204,7 @@ class _Worker:
         return Started(
             process=this_process(), device=self._launch.device, threads=self._launch.threads,
             interpreter=sys.executable, versions=installed(), inputs=dict(inputs), oom_kills=oom_kills(),
+            tf32=forbid_tf32(self._launch.device),
         )  # fmt: skip
 
     def _stopped(self) -> Event:

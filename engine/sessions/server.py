@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+from engine.precision import forbid_tf32
 from engine.sessions import registry
 from engine.sessions.demand import run_waits
 from engine.sessions.errors import UnknownMethod, to_wire
@@ -98,6 +99,7 @@ class Server:
             self._channel.send({"kind": "refused", "error": words})
             return
         device = getattr(service, "device", "cpu")
+        forbid_tf32(device)
         yields = device != "cpu" and opening["runs"] is not None
         demand = functools.partial(self._yield_requested, Path(opening["runs"]), device) if yields else None
         while (request := self._next(opening["idle_s"], demand)) is not None:

@@ -1,12 +1,13 @@
 """The worker as a process: from the queue to its last event, whatever the task does."""
 
 import json
+import sys
 import time
 
 import numpy as np
 import pytest
 
-from engine.runs import folder, log, state
+from engine.runs import events, folder, log, processes, state, worker
 
 
 @pytest.fixture
@@ -42,6 +43,21 @@ def test_a_run_from_click_to_result(runs, fake, until):
     assert total.started.inputs["walk"].sha256 == walk.artifacts["walk"].sha256
     assert total.started.versions["numpy"] == np.__version__ and total.started.threads >= 1
     assert total.name == "both" and total.title == "both" and total.meta.tags == ("a",)
+
+
+@pytest.mark.parametrize(("device", "tf32"), [("cuda:0", False), ("cpu", None)])
+def test_whether_tf32_may_be_used_is_recorded(runs, fake, monkeypatch, device, tf32):
+    id = runs.create(fake.Walk(seed=1))
+    launch = folder.Launch(
+        attempt=1, executor="local", slot="a", device=device, threads=1, launcher=processes.this_process(), t=0.0
+    )
+    if device == "cpu":
+        monkeypatch.delitem(sys.modules, "torch", raising=False)
+    made = worker._Worker(runs.root / id, state.Life(), launch)
+    started = made._started({})
+    made._log.close()
+    assert started.tf32 is tf32
+    assert events.Started.model_validate_json(started.model_dump_json()).tf32 is tf32
 
 
 def test_what_is_in_the_folder_can_be_read_by_a_person(act):

@@ -39,6 +39,7 @@ def serve():
 
         def __init__(self, spec, inputs):
             self.spec, self.inputs = spec, inputs
+            self.device = spec.get("device", self.device)
             time.sleep(spec.get("load_s", 0))
             if spec.get("refuse"):
                 raise TooSmall(points=1, needed=3)
@@ -52,6 +53,11 @@ def serve():
         @method
         def echo(self, params, context):
             return params
+
+        @method
+        def tf32(self, params, context):
+            torch = sys.modules.get("torch")
+            return torch and [torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32]
 
         @method
         def held(self, params, context):

@@ -49,6 +49,12 @@ def leftovers(owner=None):
     return [path for base in folders.bases() for path in base.glob(f"{folders._prefix()}*-{owner or os.getpid()}-*")]
 
 
+def test_a_session_on_cuda_computes_in_full_single_precision(session):
+    assert session.call("tf32").result(PATIENCE) is None  # torch is not even loaded for the processor
+    with opened(spec={"device": "cuda:0"}) as other:
+        assert other.call("tf32").result(PATIENCE) == [False, False]
+
+
 # ------------------------------------------------------------------------------------------------ values
 def test_values_and_arrays_travel_both_ways(session):
     params = {

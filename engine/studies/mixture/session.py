@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from engine.sessions.service import Context, method
 
 SCREE = 60  # eigenvalues told
 ROWS = 5000  # rows that the scree is computed on
+# Rules that permute nothing.
+QUICK_RULES: tuple[Literal["gavish_donoho", "variance", "elbow"], ...] = ("gavish_donoho", "variance", "elbow")
 
 
 class Preview:
@@ -57,7 +59,7 @@ class Preview:
     @method
     def scree(self, params: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """``data`` and ``components`` -> ``values``: eigenvalues; ``chance``: 95 % quantile of permuted columns;
-        ``suggested``: axes by parallel analysis within what the rows carry."""
+        ``suggested``: axes by parallel analysis within what the rows carry; ``rules``: axes by each rule."""
         from engine.studies.mixture.source import load_table
         from engine.studies.mixture.spectral import choose_q, permuted_values, spectrum
 
@@ -65,7 +67,7 @@ class Preview:
         table = load_table(source, self._read)
         x = table.x[~np.isnan(table.x).any(axis=1)]
         if len(x) < 3:
-            return {"values": [], "chance": [], "suggested": 1}
+            return {"values": [], "chance": [], "suggested": 1, "rules": {}}
         x = x[:: -(-len(x) // ROWS)]
         scaled = x - x.mean(axis=0)
         if source.scaling == "zscore":
@@ -74,11 +76,14 @@ class Preview:
         found = spectrum(scaled)
         context.point()
         chance = np.quantile(permuted_values(scaled, 0), 0.95, axis=0)
-        suggested = choose_q(scaled, found, int(params["components"]))
+        components = int(params["components"])
+        suggested = choose_q(scaled, found, components)
+        others = {rule: choose_q(scaled, found, components, rule) for rule in QUICK_RULES}
         return {
             "values": found.values[:SCREE].tolist(),
             "chance": chance[:SCREE].tolist(),
             "suggested": int(suggested),
+            "rules": {"parallel": int(suggested), **others},
         }
 
     def _read(self, ref: Any) -> Any:

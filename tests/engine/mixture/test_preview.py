@@ -60,3 +60,6 @@ def test_the_scree_is_that_of_the_standardised_columns(preview):
     np.testing.assert_allclose(found["values"], expected, rtol=1e-4)
     above = int((np.array(found["values"]) > found["chance"]).argmin())
     assert found["suggested"] <= above == 3
+    assert set(found["rules"]) == {"parallel", "gavish_donoho", "variance", "elbow"}
+    assert found["rules"]["parallel"] == found["suggested"]
+    assert all(1 <= q <= 13 for q in found["rules"].values())

@@ -195,7 +195,7 @@ class Card(QFrame):
                 action.setCheckable(True)
                 action.setChecked(on)
                 action.toggled.connect(switch)
-            menu.addAction(icon("reset"), tr("Reset view")).triggered.connect(lambda _=False: body.reset_view())
+            menu.addAction(icon("reset"), tr("Reset view")).triggered.connect(lambda _=False: body.fit_view())
             menu.addSeparator()
         tabular = isinstance(body, export.Picture)
         for text, name, call, possible in (

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QPushButton, QS
 
 from app.shell.errors import Reporter
 from app.shell.text import about, size
-from app.shell.theme import install, theme
+from app.shell.theme import SERIES, install, theme
 from app.widgets.card import Card
 from app.widgets.consent import ConsentDialog, SourceFile
 from app.widgets.empty import EmptyState
@@ -263,8 +263,12 @@ def clusters() -> ScatterPlot:
 def density() -> ScatterPlot:
     plot = ScatterPlot(x=Axis("x₁"), y=Axis("x₂"))
     rng = np.random.default_rng(2)
-    t = rng.uniform(0, 3 * np.pi, 60000)
-    plot.set_points("", t * np.cos(t) + rng.normal(0, 0.6, t.size), t * np.sin(t) + rng.normal(0, 0.6, t.size))
+    rows = 1_000_000
+    labels = rng.integers(0, 4, rows)
+    middle = np.array([[0, 0], [3, 1], [1.5, 3], [-2, 3]])[labels]
+    points = middle + rng.normal(size=(rows, 2)) * np.array([1, 0.6, 0.8, 0.5])[labels, None]
+    colours = {f"cluster {k + 1}": SERIES[k] for k in range(4)}
+    plot.set_density(points[:, 0], points[:, 1], labels, colours)
     return plot
 
 
@@ -360,7 +364,7 @@ def cards(page: str) -> list[Card]:
         card("Training", "4 seeds, every step", training()),
         card("Phase map", "17 × 13 networks, coarse so far", coarse()),
         card("Clusters", "iris, 3 components, family VVV, 2-σ ellipses", clusters()),
-        card("Density", "60 000 points", density()),
+        card("Density", "a million rows", density()),
         card("Modalities", "relation extraction, 3 seeds, 95 % intervals", bars()),
         card("Log", "run 0429", log),
     ]

@@ -2,25 +2,37 @@
 
 import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from app.shell.theme import SERIES
 from app.widgets.plot import HeatMap, LinePlot, Plot, ScatterPlot
 
 pytestmark = pytest.mark.benchmark
 
 
-def milliseconds(plot: Plot, frames: int = 20) -> float:
-    """Median CPU time of painting one frame anew."""
+def cpu(call: Callable[[], object], times: int = 20) -> float:
+    """Median CPU time of a call in milliseconds."""
     spent = []
-    for _ in range(frames):
-        plot.refresh()
+    for _ in range(times):
         start = time.process_time()
-        plot.repaint()
+        call()
         spent.append(1000 * (time.process_time() - start))
     return statistics.median(spent)
+
+
+def milliseconds(plot: Plot) -> float:
+    """Median CPU time of painting one frame anew."""
+
+    def frame() -> None:
+        plot.refresh()
+        plot.repaint()
+
+    return cpu(frame)
 
 
 def shown(plot: Plot, qtbot: QtBot) -> Plot:
@@ -78,3 +90,50 @@ def test_scatter(qtbot: QtBot, points: int) -> None:
     found = milliseconds(shown(plot, qtbot))
     print(f"{points} points: {found:.1f} ms")
     assert found < 60
+
+
+@pytest.mark.parametrize("points", [2_000, 20_000])
+def test_sized_points_replaced_at_every_frame(qtbot: QtBot, points: int) -> None:
+    plot = ScatterPlot()
+    shown(plot, qtbot)
+    rng = np.random.default_rng(0)
+    x, y, sizes = rng.normal(size=points), rng.normal(size=points), rng.uniform(3, 14, points)
+
+    def frame() -> None:
+        for group in range(4):
+            plot.set_points(f"{group}", x[group::4], y[group::4], sizes=sizes[group::4])
+        plot.repaint()
+
+    found = cpu(frame)
+    print(f"{points} points of different sizes: {found:.1f} ms")
+    assert found < 60
+
+
+def test_a_million_points_while_the_view_moves(qtbot: QtBot) -> None:
+    plot = ScatterPlot()
+    shown(plot, qtbot)
+    rng = np.random.default_rng(0)
+    rows = 1_000_000
+    labels = rng.integers(0, 6, rows)
+    x, y = rng.normal(size=(2, rows)) + labels
+    share = rng.random(rows)
+    colours = {f"cluster {group}": SERIES[group] for group in range(6)}
+
+    def new(share: np.ndarray | None) -> None:
+        plot.set_density(x, y, labels, colours, share)
+        plot.repaint()
+
+    def moved() -> None:
+        plot.set_view(plot.view().zoomed(0.97))
+        plot.repaint()
+
+    def counted() -> None:
+        moved()
+        plot._count_again()
+        plot.repaint()
+
+    found = {"new rows": cpu(partial(new, None)), "with shares": cpu(partial(new, share))}
+    new(None)
+    found |= {"moved": cpu(moved), "moved and counted again": cpu(counted)}
+    print(", ".join(f"{name} {spent:.1f} ms" for name, spent in found.items()))
+    assert found["moved"] < 33 and max(found.values()) < 60

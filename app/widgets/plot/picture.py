@@ -70,7 +70,7 @@ class Plot(pg.GraphicsView):
         self._look, self._ratio = tokens(), 1.0
         self._pointer: QPointF | None = None
         self._stale = self._wordless = True
-        self._by_keyboard = self._full = False
+        self._by_keyboard = self._full = self._to_file = False
         self.setAccessibleName(name)
         self.setMinimumSize(180, 140)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -186,8 +186,8 @@ class Plot(pg.GraphicsView):
         self.refresh()
         self.view_changed.emit()
 
-    def reset_view(self) -> None:
-        """Follow the data again."""
+    def fit_view(self) -> None:
+        """Show all, and follow the data again; new data alone leave what the user chose to see."""
         self.set_view(None)
 
     def _moved_by_hand(self, *_: object) -> None:
@@ -296,7 +296,9 @@ class Plot(pg.GraphicsView):
 
         ``vector`` changes nothing: files of pixels and of shapes get the same outlines.
         """
+        self._to_file = True
         self._sync(look, size)
+        self._to_file = False
         hidden = [item for item in self.over_files() if item.isVisible()]
         for item in hidden:
             item.hide()
@@ -385,7 +387,7 @@ class Plot(pg.GraphicsView):
         self.viewport().update()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        self.reset_view()
+        self.fit_view()
         event.accept()
 
     def _clicked(self, event: Any) -> None:
@@ -417,6 +419,6 @@ class Plot(pg.GraphicsView):
         elif key == Qt.Key.Key_Minus:
             self.set_view(self.view().zoomed(1.25))
         elif key in (Qt.Key.Key_Home, Qt.Key.Key_0):
-            self.reset_view()
+            self.fit_view()
         else:
             QWidget.keyPressEvent(self, event)

@@ -1,3 +1,5 @@
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
@@ -5,7 +7,10 @@ from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
 from app.shell.theme import LIGHT, SERIES, theme
+from app.widgets import export
 from app.widgets.plot import Axis, BarPlot, ScatterPlot
+from app.widgets.plot.scale import View
+from app.widgets.plot.spots import Stamps
 from tests.app.widgets.pixels import shot
 
 
@@ -56,25 +61,78 @@ def test_hover_and_click_find_the_nearest_point(points: ScatterPlot, qtbot: QtBo
     assert heard.args == ["runs", 0]
 
 
-def test_many_points_become_their_density(points: ScatterPlot) -> None:
-    rng = np.random.default_rng(0)
-    points.set_points("", rng.normal(size=30000), rng.normal(size=30000))
-    assert points.is_density()
+def test_sizes_are_diameters(points: ScatterPlot) -> None:
+    points.set_points("a", [0, 1, 2, 3], [0, 0, 0, 1], sizes=[4, 20, 0, 4])
     image = shot(points)
-    middle, rim = image.pixelColor(points.at(0, 0)), image.pixelColor(points.at(2.4, 2.4))
-    assert middle.lightness() < rim.lightness()
-    assert points.entries() == []
-    assert points.reading(QPointF(points.at(0, 0))) is None
-    light = shot(points)
+    for x, inside, outside in ((0, 0, 4), (1, 7, 12)):
+        at = points.at(x, 0)
+        assert image.pixelColor(at.x() + inside, at.y()).blue() > image.pixelColor(at.x() + inside, at.y()).red() + 40
+        assert image.pixelColor(at.x() + outside, at.y()).lightness() > 200
+    assert image.pixelColor(points.at(2, 0)).lightness() > 200  # size 0 is not drawn
+    assert [len(item.data) for item in points._spots["a"].items()] == [1, 2]  # two classes, the larger below
+    points.set_points("a", [0, 1], [0, 0], sizes=12.0)
+    points.grab()
+    assert [item.opts["size"] for item in points._spots["a"].items()] == [12.0]
+    with pytest.raises(ValueError, match="a: 3 x, 2 sizes"):
+        points.set_points("a", [0, 1, 2], [0, 0, 0], sizes=[1, 2])
+
+
+def test_sizes_reach_files(points: ScatterPlot) -> None:
+    points.set_points("a", [0, 1], [0, 1], sizes=[4, 24])
+    points.grab()
+    found = export.image(points, light=True, scale=1.0)
+    at = points.at(1, 1)
+    assert found.pixelColor(at.x() + 10, at.y()).blue() > found.pixelColor(at.x() + 10, at.y()).red() + 40
+
+
+def test_groups_come_and_go_under_the_users_view(points: ScatterPlot) -> None:
+    for name in "abc":
+        points.set_points(name, [0, 1], [0, 1])
+    points.set_outline("a", [[0, 0], [9, 9]])
+    points.grab()
+    chosen = View(0.2, 0.4, 0.2, 0.4)
+    points.set_view(chosen)
+    colours = {entry.name: entry.colour for entry in points.entries()}
+    points.remove("a")
+    points.remove("nobody")
+    points.grab()
+    assert [entry.name for entry in points.entries()] == ["b", "c"] and points.bounds() == (0, 1, 0, 1)
+    points.toggle("c")
+    points.set_points("c", [5, 6], [5, 6])  # replaced, and still switched off
+    points.set_points("d", [0, 1], [0, 1])
+    assert points.entries()[-1].colour == colours["a"]  # the free colour
+    points.keep(["c"])
+    assert points.view() == chosen and [entry.visible for entry in points.entries()] == [False]
+    points.fit_view()
+    assert points.view() != chosen
+    points.set_view(chosen)
+    points.clear()
+    points.set_points("c", [5, 6], [5, 6])
+    assert points.view() != chosen and points.grab()
+
+
+def test_what_did_not_change_is_not_built_again(points: ScatterPlot) -> None:
+    points.set_points("a", [0, 1], [0, 1])
+    points.set_points("b", [0, 1], [1, 0])
+    points.grab()
+    before = {name: spots.items()[0] for name, spots in points._spots.items()}
+    with patch.object(Stamps, "setData", autospec=True) as filled:
+        points.set_view(View(0, 1, 0, 1))
+        points.set_points("b", [0, 1], [1, 0.5])
+        points.grab()
+    assert [call.args[0] for call in filled.call_args_list] == [before["b"]]
     theme().set_mode("dark")
-    assert shot(points) != light  # shaded anew
+    points.grab()
+    assert points._spots["a"].items()[0] is not before["a"]
 
 
-def test_density_counts_every_point(points: ScatterPlot) -> None:
-    points.set_points("", np.repeat([0.0, 1.0], [20000, 1]), np.repeat([0.0, 1.0], [20000, 1]))
-    assert points.is_density()
-    image = shot(points)
-    assert image.pixelColor(points.at(1, 1)).saturation() > 10  # the single point still shows
+def test_named_places_on_both_axes(points: ScatterPlot) -> None:
+    points.axes = (Axis("family", names=("EEE", "VVV")), Axis("clusters", whole=True))
+    points.set_points("", [1, 2], [3, 4])
+    points.grab()
+    assert points.across.found.labels == ["EEE", "VVV"]
+    assert points.reading(QPointF(points.at(2, 4))).lines == ("family = VVV, clusters = 4",)
+    assert list(points.table().rows()) == [("EEE", 3.0), ("VVV", 4.0)]
 
 
 def test_outlines_belong_to_the_bounds(points: ScatterPlot) -> None:

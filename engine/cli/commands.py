@@ -163,12 +163,12 @@ def reindex(arguments: Namespace) -> int:
 
 def tasks(arguments: Namespace) -> int:
     """The tasks and pipelines, or the settings of one."""
-    known: dict[str, Any] = {**catalogue.pipelines(), **catalogue.configs()}
     if arguments.name is None:
+        known: dict[str, Any] = {**catalogue.pipelines(), **catalogue.configs()}
         for name, cls in known.items():
             print(f"{name:22} {cls.summary}  [{', '.join(cls.presets())}]")
         return FINISHED
-    cls = catalogue.pipelines().get(arguments.name) or catalogue.config_class(arguments.name)
+    cls = catalogue.named(arguments.name)
     print(f"{cls.title}. {cls.summary}\n")
     for line in _settings("", cls):
         print(line)

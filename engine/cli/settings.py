@@ -45,7 +45,7 @@ def build(name: str, preset: str | None, config: Path | None, settings: Iterable
     Raises:
         UnknownTask, UnknownPreset, BadConfigFile, BadSetting: each says which word was wrong.
     """
-    cls = catalogue.pipelines().get(name) or catalogue.config_class(name)
+    cls = catalogue.named(name)
     values = from_file(cls, config) if config else from_preset(cls, name, preset or "quick")
     last = "--config" if config else "--preset"
     left_out = {} if config else _left_out(cls, preset or "quick", values)

@@ -6,7 +6,7 @@ import functools
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -30,14 +30,14 @@ def studies() -> list[str]:
 @functools.cache
 def configs() -> Mapping[str, type[TaskConfig]]:
     """Task name -> config class, of all studies."""
-    found = {cls.task: cls for cls in _classes(TaskConfig) if "task" in vars(cls)}
+    found = {cls.task: cls for cls in _classes(TaskConfig, "task")}
     return MappingProxyType(found)
 
 
 @functools.cache
 def pipelines() -> Mapping[str, type[PipelineConfig]]:
     """Pipeline name -> config class, of all studies."""
-    found = {cls.pipeline: cls for cls in _classes(PipelineConfig) if "pipeline" in vars(cls)}
+    found = {cls.pipeline: cls for cls in _classes(PipelineConfig, "pipeline")}
     return MappingProxyType(found)
 
 
@@ -49,7 +49,7 @@ def measures() -> Mapping[str, Measure]:
         ValueError: two studies register the same id differently.
     """
     found: dict[str, Measure] = {}
-    for module in _modules("measures"):
+    for module in _modules("measures", studies()):
         for measure in module.MEASURES:
             if found.setdefault(measure.id, measure) != measure:
                 raise ValueError(f"measure {measure.id} is registered twice")
@@ -57,12 +57,12 @@ def measures() -> Mapping[str, Measure]:
 
 
 def config_class(name: str) -> type[TaskConfig]:
-    """The config class of a task.
+    """The config class of a task; imports the config.py of no other study than its own.
 
     Raises:
         UnknownTask: no study has it.
     """
-    return _lookup(name, configs())
+    return _own(TaskConfig, "task", name) or _lookup(name, configs())
 
 
 def pipeline_class(name: str) -> type[PipelineConfig]:
@@ -71,7 +71,17 @@ def pipeline_class(name: str) -> type[PipelineConfig]:
     Raises:
         UnknownTask: no study has it.
     """
-    return _lookup(name, pipelines())
+    return _own(PipelineConfig, "pipeline", name) or _lookup(name, pipelines())
+
+
+def named(name: str) -> type[TaskConfig] | type[PipelineConfig]:
+    """The config class of the pipeline or else of the task called ``name``.
+
+    Raises:
+        UnknownTask: no study has it.
+    """
+    own = _own(PipelineConfig, "pipeline", name) or _own(TaskConfig, "task", name)
+    return own or pipelines().get(name) or config_class(name)
 
 
 def task(name: str) -> Task:
@@ -92,15 +102,31 @@ def _lookup(name: str, known: Mapping[str, Any]) -> Any:
     return known[name]
 
 
-def _classes(base: type) -> Iterator[Any]:
-    for module in _modules("config"):
-        for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, base) and value.__module__ == module.__name__:
-                yield value
+def _own(base: type, tag: str, name: str) -> Any:
+    """The class called ``name`` in the study that the first word of its name names; None where it is not there."""
+    study = name.partition(".")[0]
+    for module in _modules("config", [study] if study in studies() else []):
+        for cls in _declared(module, base, tag):
+            if getattr(cls, tag) == name:
+                return cls
+    return None
 
 
-def _modules(name: str) -> Iterator[Any]:
-    for study in studies():
+def _classes(base: type, tag: str) -> Iterator[Any]:
+    for module in _modules("config", studies()):
+        yield from _declared(module, base, tag)
+
+
+def _declared(module: Any, base: type, tag: str) -> Iterator[Any]:
+    """The subclasses of ``base`` in a module that have a name, their class variable ``tag``, of their own."""
+    for value in vars(module).values():
+        of_base = isinstance(value, type) and issubclass(value, base)
+        if of_base and tag in vars(value) and value.__module__ == module.__name__:
+            yield value
+
+
+def _modules(name: str, of: Iterable[str]) -> Iterator[Any]:
+    for study in of:
         path = f"engine.studies.{study}.{name}"
         if importlib.util.find_spec(path) is not None:
             yield importlib.import_module(path)

@@ -21,12 +21,11 @@ class Estimates:
     @method
     def estimate(self, params: Mapping[str, Any], context: Context) -> dict[str, float | None]:
         """``name`` and ``config`` (JSON) -> seconds of all stages together, bytes of the largest; None: unknown."""
-        name = params["name"]
-        if name in catalogue.pipelines():
-            costs = _stages(catalogue.pipeline_class(name).model_validate(params["config"]))
+        config = catalogue.named(params["name"]).model_validate(params["config"])
+        if isinstance(config, PipelineConfig):
+            costs = _stages(config)
         else:
-            config_class = catalogue.config_class(name)
-            costs = [catalogue.task(name).estimate(config_class.model_validate(params["config"]))]
+            costs = [catalogue.task(config.task).estimate(config)]
         return {"seconds": _total([cost.seconds for cost in costs]), "bytes": _largest(costs)}
 
 

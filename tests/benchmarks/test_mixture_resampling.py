@@ -97,7 +97,8 @@ STREAM = """
 import sys, time, resource
 from pathlib import Path
 from engine.studies.mixture.fit import Options
-from engine.studies.mixture.stream import Source, fit_stream
+from engine.studies.mixture.stream import Source
+from engine.studies.mixture.streamed import fit_stream
 begun = time.process_time()
 found = fit_stream(Source(Path(sys.argv[1])), 5, options=Options(starts=20, max_iterations=60))
 print(time.process_time() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, found.log_likelihood)

@@ -278,7 +278,7 @@ def prepare(x: Array, components: int, family: Family, options: Options, weights
     if np.isnan(x).any():
         return _prepare_incomplete(x, components, family, options, weights)
     check_finite(x)
-    thin, prior = _check_size(len(x), x.shape[1], components, family, options)
+    thin, prior = check_size(len(x), x.shape[1], components, family, options)
     scaler = frame_from("columns", *mean_and_covariance(x, weights)) if options.scaling == "zscore" else None
     scaled = x if scaler is None else scaler.to(x)
     inner = frame_for(family, scaled, weights)
@@ -310,7 +310,7 @@ def prepare(x: Array, components: int, family: Family, options: Options, weights
     )
 
 
-def _check_size(n: int, d: int, components: int, family: Family, options: Options) -> tuple[bool, PriorKind]:
+def check_size(n: int, d: int, components: int, family: Family, options: Options) -> tuple[bool, PriorKind]:
     """Whether the table is thin for this fit, and the prior to use."""
     least = max(d + 1 if own_matrices(family) else 2, components)
     if n < least:
@@ -322,7 +322,7 @@ def _check_size(n: int, d: int, components: int, family: Family, options: Option
 def _prepare_incomplete(x: Array, components: int, family: Family, options: Options, weights: Array | None) -> Task:
     """As ``prepare``, for rows with missing values: columns are scaled, never turned; starts see filled rows."""
     check_finite(np.where(np.isnan(x), 0.0, x))
-    thin, prior = _check_size(len(x), x.shape[1], components, family, options)
+    thin, prior = check_size(len(x), x.shape[1], components, family, options)
     mean, covariance = nan_mean_and_covariance(x, weights)
     frame = frame_from("columns" if options.scaling == "zscore" else "isotropic", mean, covariance)
     rows = IncompleteRows(frame.to(x))

@@ -123,7 +123,7 @@ def _text(path: Path, separator: str, decimal: str, header: str) -> list[Column]
         rows.append(row)
     comma = decimal == "," or (decimal == "auto" and mark != ",")
     first = rows[0]
-    named = header == "yes" or (header == "auto" and _looks_like_header(first))
+    named = header == "yes" or (header == "auto" and looks_like_header(first))
     body = rows[1:] if named else rows
     if not body:
         raise EmptyTableError(path=path)
@@ -131,7 +131,7 @@ def _text(path: Path, separator: str, decimal: str, header: str) -> list[Column]
     return [parse(name, cells, comma) for name, cells in zip(names, zip(*body, strict=True), strict=True)]
 
 
-def _looks_like_header(cells: Sequence[str]) -> bool:
+def looks_like_header(cells: Sequence[str]) -> bool:
     """Whether no cell is a number: a header has names."""
     return not any(NUMBER.fullmatch(c.strip()) or DECIMAL_COMMA.fullmatch(c.strip()) for c in cells)
 

@@ -1,8 +1,9 @@
-"""Tables larger than memory: read in chunks, summed exactly, fitted with a few passes over all rows."""
+"""Tables larger than memory: read in chunks, summed exactly."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,134 +11,195 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.seeding import generator
-from engine.studies.mixture.coordinates import Frame, frame_from, guard_for, to_frame
-from engine.studies.mixture.em import Observe
-from engine.studies.mixture.errors import check_columns
-from engine.studies.mixture.families import DIAGONAL, Family, degrees_of_freedom, invariance
-from engine.studies.mixture.fit import DEFAULTS, Fit, Options, fit
-from engine.studies.mixture.health import spurious
+from engine.studies.mixture.coordinates import Frame
 from engine.studies.mixture.kernels import Kernel
 from engine.studies.mixture.mixture import Mixture
-from engine.studies.mixture.parameters import Array, concatenate
-from engine.studies.mixture.prior import THIN
-from engine.studies.mixture.race import distinct, polished
-from engine.studies.mixture.reading import array_columns
+from engine.studies.mixture.parameters import Array
+from engine.studies.mixture.parts import Part, open_parts
 from engine.studies.mixture.sweep import Block
 from engine.studies.mixture.table_errors import (
-    BrokenFileError,
-    InfiniteColumnError,
+    ChangedFileError,
+    HugeColumnError,
+    InfiniteCellError,
     NoColumnsError,
     NoFileError,
+    OddCellError,
     OneRowError,
+    TableError,
     UnknownColumnError,
-    UnknownTableError,
 )
 
 CHUNK = 65_536
-# Chunks read from Parquet at a time.
-AHEAD = 4
-SAMPLE = 100_000
+HUGE = 1e100
+# Complete rows up to so many bytes are kept after the first pass, so that later ones need not read the file.
+KEPT_BYTES = 1 << 28
+Watch = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A column that holds no numbers.
+
+    Attributes:
+        kind: "text" or "date". odd: the first cell that is not a number, and its row from 1, 0 where it is not known.
+    """
+
+    name: str
+    kind: str
+    odd: tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Tells whether a file is still the one that was begun: its size in bytes and when it was last written, ns."""
+
+    size: int
+    written: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """Of a file as it is now."""
+        try:
+            facts = os.stat(path)
+        except OSError as error:
+            raise NoFileError(path=path) from error
+        return cls(facts.st_size, facts.st_mtime_ns)
 
 
 class Source:
-    """A file of rows read in chunks: Parquet and CSV through polars' lazy engine, NPY through a memory map.
+    """A file of rows read in chunks: CSV, TSV, Parquet, NPY.
 
     Args:
         path: the file. columns: names to use; default all columns of numbers. chunk: rows at a time.
+        label: a column of known classes, kept apart. separator, decimal, header: as in ``reading.read_columns``.
+        watch: called after every chunk with the share of the file that was read; may raise to stop.
 
     Attributes:
-        names: of the columns used. left_out: names of columns that hold no numbers.
+        names: of the columns used. left_out: those that hold no numbers. stamp: of the file when it was opened.
 
     Raises:
         TableError: no such file, unknown kind, no columns of numbers.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str] | None = None, chunk: int = CHUNK) -> None:
-        if not path.is_file():
-            raise NoFileError(path=path)
-        self.path, self.chunk = path, chunk
-        suffix = path.suffix.lower()
-        self._array, self._sliced = suffix == ".npy", suffix in (".parquet", ".pq")
-        if not self._array and suffix not in (".parquet", ".pq", ".csv", ".tsv"):
-            raise UnknownTableError(path=path, suffix=suffix or "nothing")
-        kinds = self._kinds()
-        for name in columns or ():
-            if name not in kinds:
-                raise UnknownColumnError(column=name, names=", ".join(list(kinds)[:20]))
-        wanted = list(columns) if columns is not None else list(kinds)
-        self.names = tuple(name for name in wanted if kinds[name])
-        self.left_out = tuple(name for name in wanted if not kinds[name])
+    def __init__(
+        self, path: Path, columns: Sequence[str] | None = None, chunk: int = CHUNK, *, label: str = "",
+        separator: str = "auto", decimal: str = "auto", header: str = "auto", watch: Watch | None = None,
+    ) -> None:  # fmt: skip
+        self.path, self.chunk, self.label, self.watch = path, chunk, label, watch
+        self.stamp = Stamp.of(path)
+        self._file = open_parts(path, separator=separator, decimal=decimal, header=header)
+        self.head = {column.name: column for column in self._file.columns}
+        for name in (*(columns or ()), *([label] if label else [])):
+            if name not in self.head:
+                raise UnknownColumnError(column=name, names=", ".join(list(self.head)[:20]))
+        wanted = [name for name in (self.head if columns is None else columns) if name != label]
+        self.names = tuple(name for name in wanted if self.head[name].kind == "number")
+        self.left_out = tuple(
+            LeftOut(name, self.head[name].kind, self.head[name].odd)
+            for name in wanted
+            if self.head[name].kind != "number"
+        )
+        self._kept: list[Array] | None = None
         if not self.names:
             raise NoColumnsError(reason="Every column holds text or dates.")
 
-    def _kinds(self) -> dict[str, bool]:
-        """Column name -> whether it holds numbers."""
-        if self._array:
-            head = np.load(self.path, mmap_mode="r", allow_pickle=False)
-            return {column.name: True for column in array_columns(np.asarray(head[:1]), self.path)}
-        import polars as pl
+    def restrict(self, names: Sequence[str]) -> None:
+        """Use only these of the columns used so far."""
+        self.names, self._kept = tuple(names), None
 
+    def keep(self, chunks: list[Array]) -> None:
+        """Complete rows as ``chunks`` yields them, so that the file need not be read again."""
+        self._kept = chunks
+
+    def parts(self) -> Iterator[Part]:
+        """All rows in the order of the file.
+
+        Raises:
+            ChangedFileError: the file is no longer the one that was opened. BrokenFileError, RaggedRowError.
+        """
+        self._check()
         try:
-            schema = self._scan().collect_schema()
-        except pl.exceptions.PolarsError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise BrokenFileError(path=self.path, format=self.path.suffix[1:], reason=f"{reason}.") from error
-        return {name: dtype.is_numeric() or dtype == pl.Boolean for name, dtype in schema.items()}
+            for part in self._file.read(self.names, self.label, self.chunk):
+                yield part
+                if self.watch is not None:
+                    self.watch(part.share)
+                self._check()
+        except TableError:
+            # A file that changes breaks in the middle of a row: that is the cause to tell.
+            self._check()
+            raise
 
-    def _scan(self) -> Any:
-        import polars as pl
-
-        suffix = self.path.suffix.lower()
-        if suffix in (".parquet", ".pq"):
-            return pl.scan_parquet(self.path)
-        return pl.scan_csv(self.path, separator="\t" if suffix == ".tsv" else ",", infer_schema_length=10_000)
-
-    def _raw(self) -> Iterator[Array]:
-        if self._array:
-            array = np.load(self.path, mmap_mode="r", allow_pickle=False)
-            array = array[:, None] if array.ndim == 1 else array
-            index = [int(name.rsplit(" ", 1)[1]) - 1 for name in self.names]
-            for start in range(0, len(array), self.chunk):
-                yield np.asarray(array[start : start + self.chunk], dtype=np.float64)[:, index]
-            return
-        import polars as pl
-
-        lazy = self._scan().select(pl.col(self.names).cast(pl.Float64))
-        for batch in self._slices(lazy) if self._sliced else lazy.collect_batches(chunk_size=self.chunk):
-            yield batch.fill_null(float("nan")).to_numpy()
-
-    def _slices(self, lazy: Any) -> Iterator[Any]:
-        """Parquet by row numbers: batches run ahead of a slow reader and would fill the memory."""
-        start = 0
-        while len(part := lazy.slice(start, AHEAD * self.chunk).collect()):
-            yield from part.iter_slices(self.chunk)
-            start += len(part)
+    def _check(self) -> None:
+        now = Stamp.of(self.path)
+        if now != self.stamp:
+            raise ChangedFileError(path=self.path, before=self.stamp.size, after=now.size)
 
     def chunks(self) -> Iterator[Array]:
         """Rows without missing values, (c, d) float64, in the order of the file.
 
         Raises:
-            InfiniteColumnError: a value is infinite.
+            InfiniteCellError, HugeColumnError, OddCellError: a cell that cannot be used. As ``parts``.
         """
+        if self._kept is not None:
+            for at, x in enumerate(self._kept):
+                yield x
+                if self.watch is not None:
+                    self.watch((at + 1) / len(self._kept))
+            return
         done = 0
-        for raw in self._raw():
-            infinite = np.isinf(raw)
-            if infinite.any():
-                column = int(np.argmax(infinite.any(axis=0)))
-                raise InfiniteColumnError(
-                    column=self.names[column],
-                    count=int(infinite[:, column].sum()),
-                    row=done + int(np.argmax(infinite[:, column])) + 1,
-                )
-            done += len(raw)
-            whole = ~np.isnan(raw).any(axis=1)
-            if whole.any():
-                yield raw if whole.all() else raw[whole]
+        for part in self.parts():
+            for name, (cell, row) in part.odd.items():
+                raise OddCellError(column=name, cell=cell, row=done + row + 1)
+            check_cells(part.values, self.names, done)
+            done += len(part.values)
+            x = complete(part.values)
+            if len(x):
+                yield x
 
-    def rows_read(self) -> int:
-        """Rows of the file, complete or not."""
-        return sum(len(raw) for raw in self._raw())
+
+def complete(values: Array) -> Array:
+    """The rows without missing values."""
+    whole = ~np.isnan(values).any(axis=1)
+    return values if whole.all() else values[whole]
+
+
+def check_cells(values: Array, names: Sequence[str], before: int) -> None:
+    """Refuse infinite values and those whose squares overflow; ``before``: rows of the file before these (c, d)."""
+    largest = np.abs(values).max(axis=0, initial=0.0, where=~np.isnan(values))
+    if largest.max(initial=0.0) <= HUGE:
+        return
+    column = int(np.argmax(largest))
+    if np.isinf(largest[column]):
+        row = before + int(np.argmax(np.isinf(values[:, column]))) + 1
+        raise InfiniteCellError(column=names[column], row=row)
+    raise HugeColumnError(column=names[column], value=f"{largest[column]:.1e}")
+
+
+@dataclass
+class Moments:
+    """Exact mean and covariance by merging chunks about their own means (Chan, Golub & LeVeque 1983).
+
+    Attributes:
+        n: rows so far. mean: (d,). scatter: (d, d) sums of products about the mean.
+    """
+
+    n: int
+    mean: Array
+    scatter: Array
+
+    @classmethod
+    def empty(cls, dimension: int) -> Moments:
+        """Before the first chunk."""
+        return cls(0, np.zeros(dimension), np.zeros((dimension, dimension)))
+
+    def add(self, x: Array) -> None:
+        """Take in complete rows (c, d)."""
+        m, centre = len(x), x.mean(axis=0)
+        centred = x - centre
+        away = centre - self.mean
+        self.scatter += centred.T @ centred + np.outer(away, away) * (self.n * m / (self.n + m))
+        self.mean = self.mean + away * (m / (self.n + m))
+        self.n += m
 
 
 @dataclass(frozen=True)
@@ -155,22 +217,20 @@ class Summary:
 
 
 def summarise(source: Source) -> Summary:
-    """Exact mean and covariance by merging chunks about their own means (Chan, Golub & LeVeque 1983).
+    """Exact mean and covariance of the complete rows.
 
     Raises:
-        OneRowError: fewer than two complete rows. InfiniteColumnError.
+        OneRowError: fewer than two complete rows. As ``Source.chunks``.
     """
-    n, mean, scatter = 0, np.zeros(len(source.names)), np.zeros((len(source.names),) * 2)
-    for x in source.chunks():
-        m, centre = len(x), x.mean(axis=0)
-        centred = x - centre
-        away = centre - mean
-        scatter += centred.T @ centred + np.outer(away, away) * (n * m / (n + m))
-        mean += away * (m / (n + m))
-        n += m
-    if n < 2:
-        raise OneRowError(rows=n)
-    return Summary(n, source.rows_read() - n, mean, scatter / n)
+    found, rows = Moments.empty(len(source.names)), 0
+    for part in source.parts():
+        check_cells(part.values, source.names, rows)
+        rows += len(part.values)
+        if len(x := complete(part.values)):
+            found.add(x)
+    if found.n < 2:
+        raise OneRowError(rows=found.n)
+    return Summary(found.n, rows - found.n, found.mean, found.scatter / found.n)
 
 
 class StreamRows:
@@ -206,103 +266,6 @@ def take_rows(source: Source, indices: NDArray[np.intp]) -> Array:
         parts.append(x[mine])
         done += len(x)
     return np.concatenate(parts)
-
-
-def fit_stream(
-    source: Source,
-    components: int,
-    family: Family = "VVV",
-    options: Options = DEFAULTS,
-    *,
-    sample: int = SAMPLE,
-    finalists: int = 2,
-    summary: Summary | None = None,
-    observe: Observe | None = None,
-) -> Fit:
-    """Race all starts on a random sample, then run the best few on all rows.
-
-    Args:
-        sample: rows of the race. finalists: distinct solutions that run on all rows.
-        summary: of the source, when known. observe: sees the passes over all rows, chains counted from 0.
-    """
-    check_columns(np.empty((1, len(source.names))))
-    found = summarise(source) if summary is None else summary
-    rng = generator(options.seed, "stream sample")
-    picked = np.arange(found.n) if found.n <= sample else np.sort(rng.choice(found.n, sample, replace=False))
-    rough = fit(take_rows(source, picked), components, family, options)
-    if found.n <= sample:
-        return rough
-    score = np.where(rough.finished & ~rough.spurious, rough.objectives, -np.inf)
-    best = distinct(score, finalists, 1e-4 * len(picked))
-    frame = _frame(found, family, options)
-    thin = found.n < THIN * degrees_of_freedom(family, components, len(source.names))
-    prior = ("pooled" if thin else "off") if options.prior == "auto" else options.prior
-    guard = _guard(found, frame, family, components, options, prior)
-    begin = concatenate([to_frame(frame, rough.solution(int(k)), family in DIAGONAL, guard) for k in best])
-    out = polished(StreamRows(source, frame, found.n), begin, family, guard, options.control(), observe=observe)
-    bad = spurious(out.params, family, guard, float(found.n))
-    first = int(np.lexsort((-out.score(guard), bad))[0])
-    shift = found.n * frame.log_volume
-    mixture = frame.mixture(out.params, first, family)
-    mixture = mixture.permuted(np.argsort(-mixture.weights, kind="stable"))
-    return Fit(
-        mixture,
-        float(out.log_likelihood[first] + shift),
-        first,
-        family,
-        components,
-        degrees_of_freedom(family, mixture.components, mixture.dimension),
-        found.n,
-        prior != "off",
-        rough.starts[best],
-        [rough.kinds[k] for k in best],
-        out.log_likelihood + shift,
-        out.objective + shift,
-        out.iterations,
-        out.reseeds,
-        out.converged,
-        np.ones(len(best), bool),
-        bad,
-        False,
-        out.params,
-        frame,
-    )
-
-
-def _frame(found: Summary, family: Family, options: Options) -> Frame:
-    if options.scaling == "none":
-        return frame_from(invariance(family), found.mean, found.covariance)
-    scaler = frame_from("columns", found.mean, found.covariance)
-    return frame_from(invariance(family), np.zeros(len(found.mean)), scaler.matrix(found.covariance)).after(scaler)
-
-
-def _guard(found: Summary, frame: Frame, family: Family, components: int, options: Options, prior: Any) -> Any:
-    """The guard of a fit in memory: floor and ridge are set after scaling."""
-    scaler = frame_from("columns" if options.scaling == "zscore" else "isotropic", found.mean, found.covariance)
-    if options.scaling == "none":
-        return guard_for(
-            frame,
-            family,
-            components,
-            found.mean,
-            found.covariance,
-            prior=prior,
-            ridge=options.ridge,
-            resolution=options.resolution,
-        )
-    scaled = scaler.matrix(found.covariance)
-    inner = frame_from(invariance(family), np.zeros(len(found.mean)), scaled)
-    resolution = None if options.resolution is None else options.resolution * np.diagonal(scaler.forward)
-    return guard_for(
-        inner,
-        family,
-        components,
-        np.zeros(len(found.mean)),
-        scaled,
-        prior=prior,
-        ridge=options.ridge,
-        resolution=resolution,
-    )
 
 
 def labels_of(source: Source, mixture: Mixture) -> NDArray[np.int16]:

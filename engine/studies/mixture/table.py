@@ -129,7 +129,7 @@ def clean(read: Sequence[Column], *, columns: Sequence[str] | None = None, label
     _check_rank(x, notes)
     narrow = x.shape[1] <= RANK_COLUMNS
     resolution = np.array([resolution_of(column) for column in x.T]) if narrow else np.zeros(x.shape[1])
-    _say_rounded(x, names, resolution, notes)
+    notes += rounded_notes(names, resolution, np.nanstd(x, axis=0))
     labels = None if label is None else np.array([_word(v) for v in by_name[label].values])[rows]
     return Table(x, tuple(names), rows, labels, resolution, tuple(notes))
 
@@ -141,21 +141,27 @@ def _word(value: Any) -> str:
 
 
 def _numbers(used: Sequence[Column], notes: list[Note]) -> list[Column]:
-    for column in used:
-        if column.kind == "text":
-            notes.append(
-                Note(
-                    "text",
-                    "Column {column} holds text (row {row}: {cell}) and was left out.",
-                    {"column": column.name, "row": column.odd[1], "cell": column.odd[0][:40]},
-                    True,
-                )
-            )
-        elif column.kind == "date":
-            notes.append(
-                Note("date", "Column {column} holds dates or times and was left out.", {"column": column.name}, True)
-            )
+    notes += [left_out_note(column.name, column.kind, column.odd) for column in used if column.kind != "number"]
     return [column for column in used if column.kind == "number"]
+
+
+def left_out_note(name: str, kind: str, odd: tuple[str, int]) -> Note:
+    """What is said of a column of "text" or of "date"; ``odd``: a cell and its row from 1, 0 where it is not known."""
+    if kind == "date":
+        return Note("date", "Column {column} holds dates or times and was left out.", {"column": name}, True)
+    cell = odd[0][:40]
+    if not odd[1]:
+        return Note(
+            "text", "Column {column} holds text ({cell}) and was left out.", {"column": name, "cell": cell}, True
+        )
+    template = "Column {column} holds text (row {row}: {cell}) and was left out."
+    return Note("text", template, {"column": name, "row": odd[1], "cell": cell}, True)
+
+
+def constant_note(name: str, value: float) -> Note:
+    """What is said of a column that does not vary."""
+    template = "Column {column} is {value} in every row and was left out."
+    return Note("constant", template, {"column": name, "value": f"{value:g}"}, True)
 
 
 def _refuse(x: Array, names: Sequence[str]) -> None:
@@ -196,14 +202,7 @@ def _informative(x: Array, names: list[str], notes: list[Note]) -> tuple[Array, 
         if len(known) == 0:
             notes.append(Note("empty", "Column {column} has no values and was left out.", {"column": name}, True))
         elif np.all(known == known[0]):
-            notes.append(
-                Note(
-                    "constant",
-                    "Column {column} is {value} in every row and was left out.",
-                    {"column": name, "value": f"{known[0]:g}"},
-                    True,
-                )
-            )
+            notes.append(constant_note(name, float(known[0])))
         elif (twin := seen.setdefault((column + 0.0).tobytes(), index)) != index:
             notes.append(
                 Note(
@@ -256,18 +255,19 @@ def _check_rank(x: Array, notes: list[Note]) -> None:
     if d < 2 or d > RANK_COLUMNS or np.isnan(x).any():
         return
     scaled = (x - x.mean(axis=0)) / x.std(axis=0)
-    values = np.linalg.eigvalsh(scaled.T @ scaled / n)
-    rank = int((values > 1e-9 * values[-1]).sum())
-    if rank < d:
-        notes.append(
-            Note(
-                "rank",
-                "{count} of {columns} columns follow from the others by a linear formula: use the "
-                "spectral step or leave them out.",
-                {"count": d - rank, "columns": d},
-                False,
-            )
-        )
+    notes += rank_note(scaled.T @ scaled / n)
+
+
+def rank_note(covariance: Array) -> list[Note]:
+    """A note where some columns follow from the others; covariance or correlations (d, d)."""
+    deviations = np.sqrt(np.diagonal(covariance))
+    values = np.linalg.eigvalsh(covariance / np.outer(deviations, deviations))
+    rank, d = int((values > 1e-9 * values[-1]).sum()), len(values)
+    template = (
+        "{count} of {columns} columns follow from the others by a linear formula: use the spectral step or leave them"
+        " out."
+    )
+    return [Note("rank", template, {"count": d - rank, "columns": d}, False)] if rank < d else []
 
 
 def resolution_of(column: Array) -> float:
@@ -288,15 +288,11 @@ def resolution_of(column: Array) -> float:
     return 0.0
 
 
-def _say_rounded(x: Array, names: Sequence[str], resolution: Array, notes: list[Note]) -> None:
-    spread = np.nanstd(x, axis=0)
-    for name, step, deviation in zip(names, resolution, spread, strict=True):
-        if step > 0.1 * deviation:
-            notes.append(
-                Note(
-                    "rounded",
-                    "Column {column} moves in steps of {step}: its variance is kept above step^2 / 12.",
-                    {"column": name, "step": f"{step:g}"},
-                    False,
-                )
-            )
+def rounded_notes(names: Sequence[str], resolution: Array, spread: Array) -> list[Note]:
+    """Notes of columns whose steps (d,) are not small against their standard deviations (d,)."""
+    template = "Column {column} moves in steps of {step}: its variance is kept above step^2 / 12."
+    return [
+        Note("rounded", template, {"column": name, "step": f"{step:g}"}, False)
+        for name, step, deviation in zip(names, resolution, spread, strict=True)
+        if step > 0.1 * deviation
+    ]

@@ -73,6 +73,40 @@ class InfiniteColumnError(TableError):
     remedy = "Correct these cells or leave them empty; empty cells are treated as missing."
 
 
+class InfiniteCellError(InfiniteColumnError):
+    what = "Column {column} holds infinite values."
+
+
+class OddCellError(TableError):
+    what = "Column {column} holds text in row {row}: {cell}."
+    why = "All cells before it are numbers."
+    remedy = "Correct this cell or leave it empty, or choose columns without {column}."
+
+
+class ChangedFileError(TableError):
+    what = "{path} was changed while it was read."
+    why = "It had {before} bytes and now has {after}, or was written anew."
+    remedy = "Wait until the program that writes it is done, then run again."
+
+
+class LongLineError(TableError):
+    what = "Line {line} of {path} does not end within {megabytes} MB."
+    why = "Perhaps a quotation mark is never closed."
+    remedy = "Mend that line, or save the file anew."
+
+
+class NotInPartsError(TableError):
+    what = "{path} cannot be read in parts."
+    why = "Files that end in {suffix} have to be opened whole."
+    remedy = "Save the table as CSV or Parquet, or let it be read whole into memory."
+
+
+class TooLargeError(TableError):
+    what = "{path} does not fit into memory."
+    why = "It would take about {needed} GB of the {free} GB that are free, and Excel files have to be opened whole."
+    remedy = "Save the sheet as CSV or Parquet: these are read in parts."
+
+
 class HugeColumnError(TableError):
     what = "Column {column} holds numbers as large as {value}."
     why = "Their squares exceed what a computer can hold."

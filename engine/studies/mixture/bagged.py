@@ -19,7 +19,8 @@ from engine.studies.mixture.families import Family
 from engine.studies.mixture.parameters import Array, Parameters
 from engine.studies.mixture.race import renumber
 from engine.studies.mixture.regularise import Guard
-from engine.studies.mixture.sweep import Rows, sweep
+from engine.studies.mixture.student import look, student_em
+from engine.studies.mixture.sweep import Rows
 
 BATCH = 25
 
@@ -33,6 +34,7 @@ class Bagged:
         row_likelihood: (n,) mean log density of a row in replicates that left it out, nan where none did.
         out_of_bag: its mean per row, nats, in fit coordinates. training: log-likelihood per row of the fit itself.
         weights, means, covariances: (B, ...) replicate parameters matched to the fit's components, fit coordinates.
+        dof: (B, G) degrees of freedom of t components, else (B, 0).
         jaccard: (B, G) similarity of each cluster with its like in each replicate.
         labels: (B, n) replicate labels, matched; used for the consensus.
     """
@@ -44,6 +46,7 @@ class Bagged:
     weights: Array
     means: Array
     covariances: Array
+    dof: Array
     jaccard: Array
     labels: NDArray[np.int16]
 
@@ -71,7 +74,8 @@ def bagged_em(
     """Weighted EM to convergence on ``replicates`` resamples, each from every chain of ``start``; the best one counts.
 
     Args:
-        start: its first chain is the fit itself; more chains, such as other maxima, make refits freer (Hennig 2007).
+        rows: complete ones for t-mixtures. start: its first chain is the fit itself; more chains, such as other maxima,
+            make refits freer (Hennig 2007). With ``dof`` they are t-mixtures, refitted by ECM.
         observe: sees every pass, chains named by replicate number.
     """
     n, g = rows.n, start.components
@@ -79,7 +83,7 @@ def bagged_em(
     reference = z0[0].argmax(axis=1)
     total, times, every = np.zeros((n, g)), np.zeros(n), np.zeros((n, g))
     likelihood = np.zeros(n)
-    kept: list[tuple[Array, Array, Array]] = []
+    kept: list[tuple[Array, ...]] = []
     similar, labels = np.empty((replicates, g)), np.empty((replicates, n), np.int16)
     for first in range(0, replicates, BATCH):
         numbers = np.arange(first, min(first + BATCH, replicates))
@@ -96,7 +100,8 @@ def bagged_em(
             every += mine
             labels[b] = mine.argmax(axis=1)
             similar[b] = _pad(jaccard(reference, labels[b], counts[k]), g)
-            kept.append((out.weights[k][order], out.means[k][order], out.covariances[k][order]))
+            dof = np.zeros(0) if out.dof is None else out.dof[k][order]
+            kept.append((out.weights[k][order], out.means[k][order], out.covariances[k][order], dof))
     memberships = np.where(times[:, None] > 0, total, every)
     memberships /= np.maximum(memberships.sum(axis=1, keepdims=True), 1e-300)
     with np.errstate(invalid="ignore"):
@@ -104,10 +109,9 @@ def bagged_em(
     share = np.ones(n) if weights is None else weights
     seen = times > 0
     out_of_bag = float(np.average(per_row[seen], weights=share[seen])) if seen.any() else float("nan")
-    w, m, c = (np.array(part) for part in zip(*kept, strict=True))
-    return Bagged(
-        memberships, per_row, out_of_bag, float(np.average(density0[0], weights=share)), w, m, c, similar, labels
-    )
+    training = float(np.average(density0[0], weights=share))
+    w, m, c, nu = (np.array(part) for part in zip(*kept, strict=True))
+    return Bagged(memberships, per_row, out_of_bag, training, w, m, c, nu, similar, labels)
 
 
 def _refit(
@@ -121,10 +125,10 @@ def _refit(
 ) -> Parameters:
     """The best solution of each resample: one chain for each row of ``weights`` (B, n)."""
     score, found = np.full(len(weights), -np.inf), start.take(np.zeros(len(weights), int))
+    climb = expectation_maximisation if start.dof is None else student_em
     for chain in range(start.chains):
-        out = expectation_maximisation(
-            rows, start.take(np.full(len(weights), chain)), family, guard, control, weights=weights, observe=observe
-        )
+        begin = start.take(np.full(len(weights), chain))
+        out = climb(rows, begin, family, guard, control, weights=weights, observe=observe)
         better = np.flatnonzero(out.score(guard) > score)
         score[better] = out.score(guard)[better]
         found = found.put(better, out.params.take(better))
@@ -139,7 +143,7 @@ def _evaluate(rows: Rows, params: Parameters) -> tuple[Array, Array]:
     def keep(block: slice, part: Array, value: Array) -> None:
         z[:, :, block], density[:, block] = part, value
 
-    sweep(rows, params, visit=keep)
+    look(rows, params, keep)
     return np.ascontiguousarray(z.transpose(1, 2, 0)), density
 
 

@@ -17,7 +17,8 @@ from engine.studies.mixture.agreement import (
 )
 from engine.studies.mixture.fit import Fit
 from engine.studies.mixture.parameters import Array, Parameters
-from engine.studies.mixture.sweep import MemoryRows, sweep
+from engine.studies.mixture.student import look
+from engine.studies.mixture.sweep import MemoryRows
 
 ROWS = 2000
 # Partitions nearer than this, in nats of variation of information, count as one maximum.
@@ -115,7 +116,7 @@ def chain_labels(rows: MemoryRows, params: Parameters) -> NDArray[np.int16]:
     def keep(block: slice, z: Array, density: Array) -> None:
         labels[:, block] = z.argmax(axis=0)
 
-    sweep(rows, params, visit=keep)
+    look(rows, params, keep)
     return labels
 
 
@@ -127,7 +128,7 @@ def barriers(rows: MemoryRows, params: Parameters, labels: NDArray[np.integer], 
     """
     k = params.chains
     out = np.full((k, k), np.inf)
-    own = sweep(rows, params).log_likelihood
+    own = look(rows, params)
     out[np.arange(k), np.arange(k)] = own
     for i in range(k):
         for j in range(i):
@@ -157,5 +158,6 @@ def _along(rows: MemoryRows, params: Parameters, i: int, j: int, order: NDArray[
     else:
         precisions, logs = np.linalg.inv(covariances), np.linalg.slogdet(covariances)[1]
     weights = mix(params.weights)
-    between = Parameters(weights, mix(params.means), covariances, precisions, logs, weights > 0)
-    return sweep(rows, between).log_likelihood
+    dof = None if params.dof is None else mix(params.dof)
+    between = Parameters(weights, mix(params.means), covariances, precisions, logs, weights > 0, None, dof)
+    return look(rows, between)

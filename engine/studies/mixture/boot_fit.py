@@ -8,22 +8,39 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.studies.mixture.bootem import RULES, ChainRules, Chains, ObserveChains, boot_em
-from engine.studies.mixture.bootspectral import boot_spectral
+from engine.studies.mixture.bootem import RULES, BootEM, ChainRules, Chains, ChainStep, ObserveChains
+from engine.studies.mixture.bootspectral import BootSpectral
 from engine.studies.mixture.coordinates import Frame, frame_for, frame_from, guard_for, mean_and_covariance
-from engine.studies.mixture.em import Control, expectation_maximisation
-from engine.studies.mixture.errors import ThinComponentsError, check_columns, check_finite
+from engine.studies.mixture.em import Control, Observe, expectation_maximisation
+from engine.studies.mixture.errors import (
+    ThinComponentsError,
+    TooFewRowsError,
+    TooManyAxesError,
+    check_columns,
+    check_finite,
+)
 from engine.studies.mixture.families import Family
 from engine.studies.mixture.fit import DEFAULTS, Options
 from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.parameters import Array, Parameters
 from engine.studies.mixture.regularise import Guard
-from engine.studies.mixture.spectral import Projection, QRule, Spectrum, bootstrap_allowed, choose_q, project, spectrum
+from engine.studies.mixture.spectral import (
+    Projection,
+    QRule,
+    Spectrum,
+    bootstrap_allowed,
+    choose_q,
+    project,
+    rows_wanted,
+    spectrum,
+)
 from engine.studies.mixture.starts import Starts
 from engine.studies.mixture.sweep import MemoryRows, sweep
 
 # EM steps on the data before resampling begins.
 WARM_UP = 8
+# Axes with less of the largest eigenvalue than this do not exist.
+RANK = 1e-10
 Method = Literal["spectral_bootem", "bootspectral"]
 
 
@@ -33,7 +50,8 @@ class BootFit:
 
     Attributes:
         memberships: (n, G) out-of-bag memberships of the best chain. mixture: its mixture of the scores.
-        scores: (n, q). projection: of the scaled columns. q: axes kept. spectrum: for the scree.
+        scores: (n, q). projection: of the scaled columns. q: axes kept. suggested: axes by the rule.
+        spectrum: for the scree.
         mean, scale: (p,) the scaling of columns. chains: all chains with their traces; likelihoods per row in the
             user's units, components as they ran. order: (G,) the best chain's components in the order used here.
         polished: plain EM of the scores from there, or None.
@@ -44,6 +62,7 @@ class BootFit:
     scores: Array
     projection: Projection
     q: int
+    suggested: int
     spectrum: Spectrum
     mean: Array
     scale: Array
@@ -63,12 +82,14 @@ class BootFit:
         """
         check_columns(self.mean[None])
         inner = self.polished if polished and self.polished is not None else self.mixture
-        full = self.projection.lift(inner)
-        return replace(
-            full,
-            means=full.means * self.scale + self.mean,
-            covariances=full.covariances * self.scale[:, None] * self.scale,
-        )
+        return on_columns(inner, self.projection, self.mean, self.scale)
+
+
+def on_columns(inner: Mixture, projection: Projection, mean: Array, scale: Array) -> Mixture:
+    """A mixture of scores as one of all p columns in the user's units; mean, scale: (p,) of the columns."""
+    full = projection.lift(inner)
+    covariances = full.covariances * scale[:, None] * scale
+    return replace(full, means=full.means * scale + mean, covariances=covariances)
 
 
 @dataclass
@@ -111,28 +132,141 @@ def boot_fit(
 
     Raises:
         ThinComponentsError: components are too small for resampled EM even on one axis, or on the q asked for.
+        TooManyAxesError, TooFewRowsError, InfiniteValueError, HugeValueError, NothingVariesError.
     """
-    x = np.ascontiguousarray(x, dtype=np.float64)
-    check_finite(x)
-    mean = x.mean(axis=0)
-    deviations = x.std(axis=0)
-    scale = np.where(deviations > 0, deviations, 1.0) if options.scaling == "zscore" else np.ones(x.shape[1])
-    scaled = (x - mean) / scale
-    found = spectrum(scaled)
-    kept = choose_q(scaled, found, components, rule, options.seed, share) if q is None else q
-    setting = _setting(scaled, found, kept, components, family, options, chains)
-    while not bootstrap_allowed(np.array([setting.smallest()]), kept):
-        if q is not None or kept == 1:
-            raise ThinComponentsError(rows=round(setting.smallest()), q=kept, needed=round(5 * (kept + 1) / 0.632))
-        kept -= 1
-        setting = _setting(scaled, found, kept, components, family, options, chains)
-    shift = -float(np.log(scale).sum())
-    ran = _chains(setting, scaled, family, options.seed, method, rules, shift, observe)
-    return _conclude(setting, found, ran, mean, scale, family, options, polish, method == "spectral_bootem")
+    run = BootRun(
+        x, components, family, options, method=method, q=q, rule=rule, share=share, chains=chains, rules=rules
+    )
+    run.chains.advance(rules.most, observe)
+    return run.result(polish)
+
+
+class BootRun:
+    """``boot_fit`` that can be stopped after any iteration and taken up again.
+
+    Args:
+        tick: called after every pass of the warm-up. Others: as for ``boot_fit``.
+
+    Attributes:
+        chains: what iterates, and what a checkpoint has to save. suggested: axes by the rule, or those asked for.
+        projection: of the scaled columns; its ``q`` is below ``suggested`` where components are too thin for more.
+        mean, scale: (p,) of the columns.
+    """
+
+    def __init__(
+        self,
+        x: Array,
+        components: int,
+        family: Family = "VVV",
+        options: Options = DEFAULTS,
+        *,
+        method: Method = "spectral_bootem",
+        q: int | None = None,
+        rule: QRule = "parallel",
+        share: float = 0.9,
+        chains: int = 10,
+        rules: ChainRules = RULES,
+        tick: Observe | None = None,
+    ) -> None:
+        x = np.ascontiguousarray(x, dtype=np.float64)
+        check_finite(x)
+        if len(x) < max(components, 2):
+            least = max(components, 2)
+            raise TooFewRowsError(rows=len(x), needed=least, family=family, components=components, columns=x.shape[1])
+        self.family, self.options, self._framed = family, options, method == "spectral_bootem"
+        self.mean = x.mean(axis=0)
+        deviations = x.std(axis=0)
+        self.scale = np.where(deviations > 0, deviations, 1.0) if options.scaling == "zscore" else np.ones(x.shape[1])
+        scaled = (x - self.mean) / self.scale
+        self._spectrum = spectrum(scaled)
+        rank = int((self._spectrum.values > RANK * self._spectrum.values[0]).sum())
+        if q is not None and q > rank:
+            raise TooManyAxesError(q=q, rank=rank)
+        self.suggested = choose_q(scaled, self._spectrum, components, rule, options.seed, share) if q is None else q
+        self._setting = self._thick(scaled, components, chains, q is not None, tick)
+        self.chains = self._begin(scaled, rules)
+
+    @property
+    def projection(self) -> Projection:
+        """From scaled columns to the axes."""
+        return self._setting.projection
+
+    def _thick(self, scaled: Array, components: int, chains: int, fixed: bool, tick: Observe | None) -> _Setting:
+        """Scores of the most axes on which no component is too thin."""
+        for kept in range(self.suggested, 0, -1):
+            setting = _setting(scaled, self._spectrum, kept, components, self.family, self.options, chains, tick)
+            if bootstrap_allowed(np.array([setting.smallest()]), kept):
+                return setting
+            if fixed:
+                break
+        raise ThinComponentsError(rows=round(setting.smallest()), q=kept, needed=rows_wanted(kept))
+
+    def _begin(self, scaled: Array, rules: ChainRules) -> BootEM | BootSpectral:
+        at, seed, shift = self._setting, self.options.seed, -float(np.log(self.scale).sum())
+        if self._framed:
+            tail, volume = at.projection.tail(scaled), shift + at.frame.log_volume
+            return BootEM(at.rows, at.params, self.family, at.guard, seed, rules, tail=tail, shift=volume)
+        _, guard = self._plain()
+        start = memberships_of(at.rows, at.params)
+        return BootSpectral(scaled, start, at.projection, self.family, guard, seed, rules, shift=shift)
+
+    def _plain(self) -> tuple[Frame, Guard]:
+        """The coordinates that BootSpectral runs in: the scores themselves, since a frame belongs to one basis."""
+        at, q = self._setting, self._setting.projection.q
+        frame = frame_from("isotropic", np.zeros(q), np.eye(q))
+        return frame, guard_for(frame, self.family, at.params.components, *mean_and_covariance(at.scores))
+
+    def shown(self, step: ChainStep) -> tuple[int, Mixture, Projection]:
+        """The best chain so far, its mixture of scores and the axes of these."""
+        best = self.chains.trace.best(self.chains.rules.window)
+        if isinstance(self.chains, BootSpectral):
+            return best, _heavy_first(self._plain()[0].mixture(step.params, best, self.family)), self.chains.basis(best)
+        return best, _heavy_first(self._setting.frame.mixture(step.params, best, self.family)), self.projection
+
+    def result(self, polish: bool = False) -> BootFit:
+        """The fit, after the last iteration."""
+        ran, at, family = self.chains.finish(), self._setting, self.family
+        frame, guard = (at.frame, at.guard) if self._framed else self._plain()
+        order = np.argsort(-ran.params.weights[ran.best], kind="stable")
+        order = order[ran.params.active[ran.best][order]]
+        polished = None
+        if polish:
+            rows = at.rows if self._framed else MemoryRows(at.scores)
+            begin = ran.params.take(np.array([ran.best]))
+            out = expectation_maximisation(rows, begin, family, guard, self.options.control())
+            polished = _heavy_first(frame.mixture(out.params, 0, family))
+        mixture = _heavy_first(frame.mixture(ran.params, ran.best, family))
+        memberships = ran.memberships[ran.best][:, order]
+        memberships = memberships / np.maximum(memberships.sum(axis=1, keepdims=True), 1e-300)
+        return BootFit(
+            memberships,
+            mixture,
+            at.scores,
+            at.projection,
+            at.projection.q,
+            self.suggested,
+            self._spectrum,
+            self.mean,
+            self.scale,
+            ran,
+            order,
+            polished,
+        )
+
+
+def _heavy_first(mixture: Mixture) -> Mixture:
+    return mixture.permuted(np.argsort(-mixture.weights, kind="stable"))
 
 
 def _setting(
-    scaled: Array, found: Spectrum, q: int, components: int, family: Family, options: Options, chains: int
+    scaled: Array,
+    found: Spectrum,
+    q: int,
+    components: int,
+    family: Family,
+    options: Options,
+    chains: int,
+    tick: Observe | None = None,
 ) -> _Setting:
     projection = project(found, q)
     scores = projection.scores(scaled)
@@ -140,36 +274,8 @@ def _setting(
     guard = guard_for(frame, family, components, *mean_and_covariance(scores), ridge=options.ridge)
     rows = MemoryRows(frame.to(scores))
     begin = Starts(scores, rows, family, components, guard, options.seed, options.shares).parameters(range(chains))
-    warm = expectation_maximisation(rows, begin, family, guard, Control(options.tolerance, WARM_UP))
+    warm = expectation_maximisation(rows, begin, family, guard, Control(options.tolerance, WARM_UP), observe=tick)
     return _Setting(projection, scores, frame, rows, guard, warm.params)
-
-
-def _chains(
-    setting: _Setting,
-    scaled: Array,
-    family: Family,
-    seed: int,
-    method: Method,
-    rules: ChainRules,
-    shift: float,
-    observe: ObserveChains | None,
-) -> Chains:
-    if method == "spectral_bootem":
-        return boot_em(
-            setting.rows,
-            setting.params,
-            family,
-            setting.guard,
-            seed,
-            rules,
-            tail=setting.projection.tail(scaled),
-            shift=shift + setting.frame.log_volume,
-            observe=observe,
-        )
-    identity = frame_from("isotropic", np.zeros(setting.projection.q), np.eye(setting.projection.q))
-    guard = guard_for(identity, family, setting.params.components, *mean_and_covariance(setting.scores))
-    start = memberships_of(setting.rows, setting.params)
-    return boot_spectral(scaled, start, setting.projection, family, guard, seed, rules, shift=shift, observe=observe)
 
 
 def memberships_of(rows: MemoryRows, params: Parameters) -> Array:
@@ -181,53 +287,3 @@ def memberships_of(rows: MemoryRows, params: Parameters) -> Array:
 
     sweep(rows, params, visit=keep)
     return np.ascontiguousarray(z.transpose(1, 2, 0))
-
-
-def _conclude(
-    setting: _Setting,
-    found: Spectrum,
-    ran: Chains,
-    mean: Array,
-    scale: Array,
-    family: Family,
-    options: Options,
-    polish: bool,
-    framed: bool,
-) -> BootFit:
-    best = np.array([ran.best])
-    # BootSpectral's last M-step is on the plain scores, Spectral-BootEM's in the frame of the scores.
-    frame = (
-        setting.frame
-        if framed
-        else frame_from("isotropic", np.zeros(setting.projection.q), np.eye(setting.projection.q))
-    )
-    rows = setting.rows if framed else MemoryRows(setting.scores)
-    guard = (
-        setting.guard
-        if framed
-        else guard_for(frame, family, ran.params.components, *mean_and_covariance(setting.scores))
-    )
-    order = np.argsort(-ran.params.weights[ran.best], kind="stable")
-    order = order[ran.params.active[ran.best][order]]
-    polished = None
-    if polish:
-        out = expectation_maximisation(rows, ran.params.take(best), family, guard, options.control())
-        inner = frame.mixture(out.params, 0, family)
-        polished = inner.permuted(np.argsort(-inner.weights, kind="stable"))
-    raw = frame.mixture(ran.params, ran.best, family)
-    mixture = raw.permuted(np.argsort(-raw.weights, kind="stable"))
-    memberships = ran.memberships[ran.best][:, order]
-    memberships = memberships / np.maximum(memberships.sum(axis=1, keepdims=True), 1e-300)
-    return BootFit(
-        memberships,
-        mixture,
-        setting.scores,
-        setting.projection,
-        setting.projection.q,
-        found,
-        mean,
-        scale,
-        ran,
-        order,
-        polished,
-    )

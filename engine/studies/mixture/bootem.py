@@ -8,8 +8,10 @@ resample. Memberships are averaged over the iterations whose parameters were est
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +107,14 @@ class Averages:
         z = z / np.maximum(z.sum(axis=0), 1e-300)
         return np.ascontiguousarray(z.transpose(1, 2, 0))
 
+    def state(self) -> dict[str, Any]:
+        """Plain arrays from which ``restore`` goes on."""
+        return {"out": self.out, "times": self.times, "all": self.all}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state that ``state`` returned."""
+        self.out, self.times, self.all = (np.array(state[name]) for name in ("out", "times", "all"))
+
 
 def settled(trace: list[Array], rules: ChainRules) -> bool:
     """Whether the means of the last two windows differ by less than noise or tolerance, in every chain.
@@ -112,64 +122,18 @@ def settled(trace: list[Array], rules: ChainRules) -> bool:
     Args:
         trace: T entries (R,) per row.
     """
+    return bool(unrest(trace, rules) < 1)
+
+
+def unrest(trace: list[Array], rules: ChainRules) -> float:
+    """How far the last two windows differ, in what counts as level, in the chain that moves most; inf before them."""
     w = rules.window
     if len(trace) < rules.burn + 2 * w:
-        return False
+        return float("inf")
     late, early = np.array(trace[-w:]), np.array(trace[-2 * w : -w])
     error = np.sqrt((late.var(axis=0, ddof=1) + early.var(axis=0, ddof=1)) / w)
-    return bool(np.all(np.abs(late.mean(axis=0) - early.mean(axis=0)) < np.maximum(2 * error, rules.tolerance)))
-
-
-def boot_em(
-    rows: MemoryRows,
-    start: Parameters,
-    family: Family,
-    guard: Guard,
-    seed: int,
-    rules: ChainRules = RULES,
-    *,
-    tail: Array | None = None,
-    shift: float = 0.0,
-    names: list[int] | None = None,
-    observe: ObserveChains | None = None,
-) -> Chains:
-    """EM in which every iteration's M-step uses a fresh bootstrap resample (Andrews 2018; algorithm A here).
-
-    Args:
-        rows: scores in fit coordinates. start: R chains. tail: (n,) added to log densities (``Projection.tail``).
-        shift: added to every log density (log volume of the coordinates). names: numbers of the chains, which name
-            their random streams; default 0 .. R - 1.
-    """
-    r, g, n = start.chains, start.components, rows.n
-    names = list(range(r)) if names is None else names
-    average, params = Averages(r, g, n), start
-    trace = Traces(np.zeros(n) if tail is None else tail, shift)
-    reseeds, fired = np.zeros(r, int), False
-    # Rows that the current parameters were estimated without; at first they come from no resample.
-    left_out = np.ones((r, n))
-    for step in range(rules.most):
-        counts = np.array([resample(n, generator(seed, "chain", name, step)) for name in names])
-        trace.open(r)
-
-        def keep(block: slice, z: Array, density: Array, left_out: Array = left_out, step: int = step) -> None:
-            trace.take(block, density, left_out[:, block])
-            if step >= rules.burn:
-                average.add(block, z, left_out[:, block])
-
-        moments = sweep(rows, params, weights=counts, visit=keep)
-        trace.close(params, np.ones(r))
-        if observe is not None:
-            observe(ChainStep(step, params, trace.log_likelihood[-1], trace.out_of_bag[-1], np.ones(r)))
-        if settled(trace.log_likelihood, rules):
-            fired = True
-            break
-        params = maximise(family, moments, guard, previous=params)
-        params = reseed(rows, params, moments, family, guard, reseeds, np.arange(r), np.zeros(r), counts)
-        left_out = (counts == 0).astype(np.float64)
-    z = average.memberships()
-    moments = membership_moments(rows, z, family in DIAGONAL)
-    final = maximise(family, moments, guard, previous=params)
-    return trace.chains(final, z, rules, fired, reseeds)
+    change = np.abs(late.mean(axis=0) - early.mean(axis=0))
+    return float((change / np.maximum(2 * error, rules.tolerance)).max())
 
 
 class Traces:
@@ -178,6 +142,8 @@ class Traces:
     Args:
         tail: (n,) residual terms. shift: log volume.
     """
+
+    NAMES = ("log_likelihood", "out_of_bag", "weights", "cosine")
 
     def __init__(self, tail: Array, shift: float) -> None:
         self.tail, self.shift = tail, shift
@@ -204,18 +170,193 @@ class Traces:
         self.weights.append(params.weights)
         self.cosine.append(cosine)
 
-    def chains(self, params: Parameters, z: Array, rules: ChainRules, fired: bool, reseeds: Array) -> Chains:
-        """The finished chains."""
-        out = np.array(self.out_of_bag)
-        best = int(np.argmax(out[-rules.window :].mean(axis=0)))
-        return Chains(
-            params,
-            z,
-            np.array(self.log_likelihood),
-            out,
-            np.array(self.weights),
-            np.array(self.cosine),
-            best,
-            fired,
-            reseeds,
+    def best(self, window: int) -> int:
+        """The chain with the highest out-of-bag likelihood over the last window."""
+        return int(np.argmax(np.array(self.out_of_bag[-window:]).mean(axis=0)))
+
+    def state(self) -> dict[str, Any]:
+        """Plain arrays from which ``restore`` goes on."""
+        return {name: np.array(getattr(self, name)) for name in self.NAMES}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state that ``state`` returned."""
+        for name in self.NAMES:
+            setattr(self, name, list(np.array(state[name])))
+
+
+class Resampled(ABC):
+    """Chains of resampled EM that can be stopped after any iteration and taken up again.
+
+    Args:
+        chains, components, n: R, G and rows. seed: of the resamples. names: numbers of the chains, which name their
+            random streams; default 0 .. R - 1. tail: (n,) added to log densities. shift: added to every log density.
+
+    Attributes:
+        step: iterations so far. over: whether the stop rule fired or ``rules.most`` is reached.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        seed: int,
+        rules: ChainRules,
+        tail: Array | None,
+        shift: float,
+        names: list[int] | None,
+    ) -> None:
+        chains, components, n = shape
+        self.n, self.seed, self.rules = n, seed, rules
+        self.names = list(range(chains)) if names is None else names
+        self.average = Averages(chains, components, n)
+        self.trace = Traces(np.zeros(n) if tail is None else tail, shift)
+        self.reseeds: NDArray[np.intp] = np.zeros(chains, np.intp)
+        self.step, self.fired = 0, False
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.fired or self.step >= self.rules.most
+
+    def advance(self, iterations: int, observe: ObserveChains | None = None) -> None:
+        """At most so many iterations more."""
+        for _ in range(iterations):
+            if self.over:
+                return
+            self.iterate(observe)
+            self.step += 1
+
+    def counts(self, step: int) -> Array:
+        """(R, n) of the resamples of an iteration."""
+        return np.array([resample(self.n, generator(self.seed, "chain", name, step)) for name in self.names])
+
+    def see(self, params: Parameters, observe: ObserveChains | None) -> None:
+        """Close the iteration's trace, show it, and look whether the chains have settled."""
+        if observe is not None:
+            trace = self.trace
+            last = (trace.log_likelihood[-1], trace.out_of_bag[-1], trace.cosine[-1])
+            observe(ChainStep(self.step, params, *last))
+        self.fired = settled(self.trace.log_likelihood, self.rules)
+
+    @abstractmethod
+    def iterate(self, observe: ObserveChains | None) -> None:
+        """One iteration of all chains."""
+
+    @abstractmethod
+    def finish(self) -> Chains:
+        """The M-step of the averaged memberships."""
+
+    def chains(self, params: Parameters, z: Array) -> Chains:
+        """The result, with these final parameters and memberships (R, n, G)."""
+        trace = self.trace
+        likelihood, out, weights, cosine = (np.array(getattr(trace, name)) for name in trace.NAMES)
+        best = trace.best(self.rules.window)
+        return Chains(params, z, likelihood, out, weights, cosine, best, self.fired, self.reseeds)
+
+    def state(self) -> dict[str, Any]:
+        """Plain arrays from which ``restore`` goes on."""
+        return {
+            "step": self.step, "fired": self.fired, "reseeds": self.reseeds, "average": self.average.state(),
+            "trace": self.trace.state(),
+        }  # fmt: skip
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state that ``state`` returned."""
+        self.step, self.fired, self.reseeds = int(state["step"]), bool(state["fired"]), np.array(state["reseeds"])
+        self.average.restore(state["average"])
+        self.trace.restore(state["trace"])
+
+
+class BootEM(Resampled):
+    """EM in which every iteration's M-step uses a fresh bootstrap resample (Andrews 2018; algorithm A here).
+
+    Args:
+        rows: scores in fit coordinates. start: R chains. tail: as ``Projection.tail``. Others: as ``Resampled``.
+    """
+
+    def __init__(
+        self,
+        rows: MemoryRows,
+        start: Parameters,
+        family: Family,
+        guard: Guard,
+        seed: int,
+        rules: ChainRules = RULES,
+        *,
+        tail: Array | None = None,
+        shift: float = 0.0,
+        names: list[int] | None = None,
+    ) -> None:
+        super().__init__((start.chains, start.components, rows.n), seed, rules, tail, shift, names)
+        self.rows, self.family, self.guard, self.params = rows, family, guard, contiguous(start)
+        # Rows that the current parameters were estimated without; at first they come from no resample.
+        self._left_out: Array | None = np.ones((start.chains, rows.n))
+
+    def iterate(self, observe: ObserveChains | None) -> None:
+        """E-step with the current parameters, M-step on a resample."""
+        r = len(self.names)
+        counts = self.counts(self.step)
+        left_out = self._left_out
+        if left_out is None:
+            left_out = (self.counts(self.step - 1) == 0).astype(np.float64)
+        self.trace.open(r)
+
+        def keep(block: slice, z: Array, density: Array) -> None:
+            self.trace.take(block, density, left_out[:, block])
+            if self.step >= self.rules.burn:
+                self.average.add(block, z, left_out[:, block])
+
+        moments = sweep(self.rows, self.params, weights=counts, visit=keep)
+        self.trace.close(self.params, np.ones(r))
+        self.see(self.params, observe)
+        if self.fired:
+            return
+        params = maximise(self.family, moments, self.guard, previous=self.params)
+        params = reseed(
+            self.rows, params, moments, self.family, self.guard, self.reseeds, np.arange(r), np.zeros(r), counts
         )
+        self.params, self._left_out = contiguous(params), (counts == 0).astype(np.float64)
+
+    def finish(self) -> Chains:
+        """The M-step of the averaged memberships."""
+        z = self.average.memberships()
+        moments = membership_moments(self.rows, z, self.family in DIAGONAL)
+        return self.chains(maximise(self.family, moments, self.guard, previous=self.params), z)
+
+    def state(self) -> dict[str, Any]:
+        """Plain arrays from which ``restore`` goes on."""
+        return {**super().state(), "params": plain(self.params)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state that ``state`` returned."""
+        super().restore(state)
+        self.params = Parameters(**{name: np.array(value) for name, value in state["params"].items()})
+        self._left_out = None if self.step else np.ones((len(self.names), self.n))
+
+
+def plain(params: Parameters) -> dict[str, Array]:
+    """Parameters as arrays by name, for storage."""
+    return {name: value for name, value in vars(params).items() if value is not None}
+
+
+def contiguous(params: Parameters) -> Parameters:
+    """The same parameters laid out as storage gives them back, so that sums come out alike after a stop."""
+    return Parameters(**{name: np.ascontiguousarray(value) for name, value in plain(params).items()})
+
+
+def boot_em(
+    rows: MemoryRows,
+    start: Parameters,
+    family: Family,
+    guard: Guard,
+    seed: int,
+    rules: ChainRules = RULES,
+    *,
+    tail: Array | None = None,
+    shift: float = 0.0,
+    names: list[int] | None = None,
+    observe: ObserveChains | None = None,
+) -> Chains:
+    """``BootEM`` from beginning to end."""
+    run = BootEM(rows, start, family, guard, seed, rules, tail=tail, shift=shift, names=names)
+    run.advance(rules.most, observe)
+    return run.finish()

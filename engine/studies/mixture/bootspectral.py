@@ -6,14 +6,14 @@ orthogonal iteration from the last one, O(n p q), instead of being computed anew
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from engine.seeding import generator
-from engine.studies.mixture.bootem import RULES, Averages, ChainRules, Chains, ChainStep, ObserveChains, Traces, settled
+from engine.studies.mixture.bootem import RULES, ChainRules, Chains, ObserveChains, Resampled, contiguous, plain
 from engine.studies.mixture.em import reseed
-from engine.studies.mixture.escape import resample
 from engine.studies.mixture.families import DIAGONAL, Family
 from engine.studies.mixture.maximise import maximise
 from engine.studies.mixture.parameters import Array, Parameters, concatenate
@@ -64,56 +64,88 @@ class _Chain:
             z[:, block], density[block] = part[:, 0], value[0]
 
         sweep(rows, params, visit=keep)
-        self.projection, self.params, self.z = fresh, params, np.ascontiguousarray(z.T)
+        axes = np.ascontiguousarray(fresh.axes)
+        self.projection, self.params = replace(fresh, axes=axes), contiguous(params)
+        self.z = np.ascontiguousarray(z.T)
         return z, density + fresh.tail(self.x), cosine
 
     def _carried(self) -> Parameters | None:
         """The last parameters as a start for alternating families; common axes belong to the last basis."""
         return None if self.params is None else replace(self.params, orientation=None)
 
+    def state(self) -> dict[str, Any]:
+        """Plain arrays."""
+        at = self.projection
+        found: dict[str, Any] = {"z": self.z, "mean": at.mean, "axes": at.axes, "residual": at.residual}
+        return found if self.params is None else {**found, "params": plain(self.params)}
 
-def boot_spectral(
-    x: Array,
-    start: Array,
-    projection: Projection,
-    family: Family,
-    guard: Guard,
-    seed: int,
-    rules: ChainRules = RULES,
-    *,
-    shift: float = 0.0,
-    names: list[int] | None = None,
-    observe: ObserveChains | None = None,
-) -> Chains:
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """From a state."""
+        self.z = np.array(state["z"])
+        self.projection = Projection(np.array(state["mean"]), np.array(state["axes"]), float(state["residual"]))
+        if "params" in state:
+            self.params = Parameters(**{name: np.array(value) for name, value in state["params"].items()})
+
+
+class BootSpectral(Resampled):
     """Resample, decompose, M-step, E-step, until the likelihood settles.
 
     Args:
         x: (n, p) rows. start: (R, n, G) memberships. projection: basis to start from. guard: in score coordinates.
-        shift, names, observe: as in ``boot_em``.
+            Others: as ``Resampled``.
     """
-    r, n, g = start.shape
-    names = list(range(r)) if names is None else names
-    chains = [_Chain(x, z, projection) for z in start]
-    average, trace = Averages(r, g, n), Traces(np.zeros(n), shift)
-    reseeds, fired, everywhere = np.zeros(r, int), False, slice(0, n)
-    for step in range(rules.most):
-        trace.open(r)
-        z, density, cosine, left_out = np.empty((g, r, n)), np.empty((r, n)), np.empty(r), np.empty((r, n))
-        for k, (chain, name) in enumerate(zip(chains, names, strict=True)):
-            counts = resample(n, generator(seed, "chain", name, step))
-            left_out[k] = counts == 0
-            z[:, k], density[k], cosine[k] = chain.step(counts, family, guard, reseeds[k : k + 1])
-        params = concatenate([chain.params for chain in chains if chain.params is not None])
-        trace.take(everywhere, density, left_out)
-        trace.close(params, cosine)
-        if step >= rules.burn:
-            average.add(everywhere, z, left_out)
-        if observe is not None:
-            observe(ChainStep(step, params, trace.log_likelihood[-1], trace.out_of_bag[-1], cosine))
-        if settled(trace.log_likelihood, rules):
-            fired = True
-            break
-    memberships = average.memberships()
-    rows = MemoryRows(projection.scores(x))
-    final = maximise(family, membership_moments(rows, memberships, family in DIAGONAL), guard)
-    return trace.chains(final, memberships, rules, fired, reseeds)
+
+    def __init__(
+        self,
+        x: Array,
+        start: Array,
+        projection: Projection,
+        family: Family,
+        guard: Guard,
+        seed: int,
+        rules: ChainRules = RULES,
+        *,
+        shift: float = 0.0,
+        names: list[int] | None = None,
+    ) -> None:
+        r, n, g = start.shape
+        super().__init__((r, g, n), seed, rules, None, shift, names)
+        self.x, self.projection, self.family, self.guard = x, projection, family, guard
+        self._chains = [_Chain(x, z, projection) for z in start]
+
+    def iterate(self, observe: ObserveChains | None) -> None:
+        """One step of every chain."""
+        r, g, n = len(self.names), self.average.out.shape[0], self.n
+        counts, everywhere = self.counts(self.step), slice(0, n)
+        z, density, cosine = np.empty((g, r, n)), np.empty((r, n)), np.empty(r)
+        for k, chain in enumerate(self._chains):
+            z[:, k], density[k], cosine[k] = chain.step(counts[k], self.family, self.guard, self.reseeds[k : k + 1])
+        left_out = (counts == 0).astype(np.float64)
+        params = concatenate([chain.params for chain in self._chains if chain.params is not None])
+        self.trace.open(r)
+        self.trace.take(everywhere, density, left_out)
+        self.trace.close(params, cosine)
+        if self.step >= self.rules.burn:
+            self.average.add(everywhere, z, left_out)
+        self.see(params, observe)
+
+    def basis(self, chain: int) -> Projection:
+        """The axes that a chain is on."""
+        return self._chains[chain].projection
+
+    def finish(self) -> Chains:
+        """The M-step of the averaged memberships, on the axes of all rows."""
+        memberships = self.average.memberships()
+        rows = MemoryRows(self.projection.scores(self.x))
+        moments = membership_moments(rows, memberships, self.family in DIAGONAL)
+        return self.chains(maximise(self.family, moments, self.guard), memberships)
+
+    def state(self) -> dict[str, Any]:
+        """Plain arrays from which ``restore`` goes on."""
+        return {**super().state(), "chains": [chain.state() for chain in self._chains]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state that ``state`` returned."""
+        super().restore(state)
+        for chain, saved in zip(self._chains, state["chains"], strict=True):
+            chain.restore(saved)

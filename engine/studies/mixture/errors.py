@@ -39,7 +39,15 @@ class ThinComponentsError(EngineError):
 
     what = "The smallest component holds about {rows} rows, too few for resampled EM on {q} axes."
     why = "It needs {needed}; with fewer, rows outside a resample drift to the widest component."
-    remedy = "Use fewer axes or components, a family with fewer parameters, or bagged EM."
+    remedy = "Use fewer axes or clusters, or fit by EM and resample it by the stability stage (bagged EM)."
+
+
+class TooManyAxesError(EngineError):
+    """Raised when more axes are asked for than the columns span."""
+
+    what = "{q} axes were asked for, but the columns span only {rank}."
+    why = "Further axes would carry nothing."
+    remedy = "Ask for {rank} axes or fewer, or leave the number to the rule."
 
 
 class HugeValueError(EngineError):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.runs.run import Run
 from engine.seeding import generator
-from engine.studies.mixture.config import FitConfig, SelectConfig
+from engine.studies.mixture.config import METHODS, FitConfig, SelectConfig
 from engine.studies.mixture.fit import Options
 from engine.studies.mixture.parameters import Array
 from engine.studies.mixture.source import load_table
@@ -49,11 +49,12 @@ class Setting:
         return self.table.x
 
 
-def prepare_table(config: SelectConfig | FitConfig, run: Run, *, complete: bool) -> Setting:
+def prepare_table(config: SelectConfig | FitConfig, run: Run, *, complete: bool, keep: bool = False) -> Setting:
     """Read the table and warn of everything that was done to it.
 
     Args:
         complete: whether rows with missing values are left out, because the method needs all of a row.
+        keep: whether they stay in the table nevertheless, only to be given memberships in the end.
 
     Raises:
         TableError: the table cannot be used.
@@ -63,7 +64,16 @@ def prepare_table(config: SelectConfig | FitConfig, run: Run, *, complete: bool)
         passed = ("rounded", "missing") if complete else ("rounded",)
         for template, params in told([note for note in table.notes if note.kind not in passed]):
             run.warn(template, **params)
-    if complete and table.missing:
+    if complete and keep and table.missing and fresh:
+        template = (
+            "{method} needs whole rows: {count} rows with missing values take no part in the estimates, and get"
+            " memberships by what is known of them."
+        )
+        count = int(np.isnan(table.x).any(axis=1).sum())
+        run.warn(
+            template, method=METHODS[config.method] if isinstance(config, FitConfig) else config.title, count=count
+        )
+    elif complete and not keep and table.missing:
         whole = ~np.isnan(table.x).any(axis=1)
         if whole.sum() < 2:
             raise OneRowError(rows=int(whole.sum()))

@@ -173,6 +173,11 @@ def bootstrap_allowed(rows: Array, q: int) -> bool:
     return bool(rows.min() * IN_BAG >= ROWS_PER_AXIS * (q + 1))
 
 
+def rows_wanted(q: int) -> int:
+    """The fewest rows of a component with which resampled EM is safe on q axes."""
+    return int(np.ceil(ROWS_PER_AXIS * (q + 1) / IN_BAG))
+
+
 def choose_q(
     x: Array, found: Spectrum, components: int, rule: QRule = "parallel", seed: int = 0, share: float = 0.9
 ) -> int:

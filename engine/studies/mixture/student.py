@@ -10,31 +10,34 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.studies.mixture.em import Control, Iteration, Observe, Outcome, expectation_maximisation
 from engine.studies.mixture.errors import check_finite
 from engine.studies.mixture.families import Family
-from engine.studies.mixture.fit import DEFAULTS, Fit, Options, conclude, prepare, starts_of
+from engine.studies.mixture.fit import DEFAULTS, Fit, Options, Task, prepare
 from engine.studies.mixture.kernels import choose
 from engine.studies.mixture.maximise import maximise
 from engine.studies.mixture.parameters import NOTHING, Array, Parameters
-from engine.studies.mixture.race import Raced, distinct
+from engine.studies.mixture.race import Raced, distinct, overwrite, renumber
 from engine.studies.mixture.regularise import Guard
-from engine.studies.mixture.starts import kind_of
-from engine.studies.mixture.sweep import Moments, Rows, block_height, soft
+from engine.studies.mixture.staged import StagedFit
+from engine.studies.mixture.sweep import Moments, Rows, Visit, block_height, soft, sweep
 
 Freedom = Literal["each", "common", "fixed"]
 SMALLEST, LARGEST = 2.0, 200.0
 BISECTIONS = 40
 BEGIN = 30.0
+# Starts that go on as t.
+FINALISTS = 10
 
 
-def sweep_t(rows: Rows, params: Parameters, weights: Array | None = None) -> tuple[Moments, Array, Array]:
+def sweep_t(
+    rows: Rows, params: Parameters, weights: Array | None = None, visit: Visit | None = None
+) -> tuple[Moments, Array, Array]:
     """E-step of a t-mixture: moments weighted by z u, N = sum z (R, G), and sum z (log u - u) (R, G).
 
     Args:
-        params: R chains with ``dof``. weights: (n,) or (R, n).
+        params: R chains with ``dof``. weights: (n,) or (R, n). visit: sees memberships before they are weighted.
     """
     from scipy.special import gammaln
 
@@ -58,6 +61,8 @@ def sweep_t(rows: Rows, params: Parameters, weights: Array | None = None) -> tup
         distance = np.maximum(-2 * kernel.evaluate(theta, phi).reshape(g, r, -1), 0.0)
         z = constant - 0.5 * (nu + d) * np.log1p(distance / nu)
         density = soft(z, block)
+        if visit is not None:
+            visit(block, z, density)
         if weights is not None:
             density = density * weights[..., block]
             z *= weights[..., block]
@@ -68,6 +73,13 @@ def sweep_t(rows: Rows, params: Parameters, weights: Array | None = None) -> tup
         sums = sums + kernel.gather((z * u).reshape(g * r, -1), phi)
     heavy, first, second = kernel.moments(np.asarray(sums), (r, g, d))
     return Moments(likelihood, heavy, first, second), n.T, spread.T
+
+
+def look(rows: Rows, params: Parameters, visit: Visit | None = None) -> Array:
+    """Log-likelihoods (R,) of Gaussian or t-mixtures, shown block by block on the way."""
+    if params.dof is None:
+        return sweep(rows, params, visit=visit).log_likelihood
+    return sweep_t(rows, params, visit=visit)[0].log_likelihood
 
 
 def solve_dof(spread: Array, n: Array, old: Array, d: int) -> Array:
@@ -127,9 +139,10 @@ def student_em(
 
     Args:
         params: R chains with ``dof`` to start from. freedom: whether dof are fixed, one for all, or each its own.
+        weights: (n,) row weights, or (R, n), one set a chain.
     """
     chains = params.chains
-    total = float(rows.n) if weights is None else float(weights.sum(-1).max())
+    total = np.full(chains, float(rows.n)) if weights is None else np.broadcast_to(weights.sum(-1), chains)
     out = Outcome(
         params,
         np.full(chains, -np.inf),
@@ -138,15 +151,15 @@ def student_em(
         np.zeros(chains, bool),
         np.zeros(chains, int),
     )
-    alive, current, last = np.arange(chains), params, np.full(chains, -np.inf)
+    alive, current, last, mine = np.arange(chains), params, np.full(chains, -np.inf), weights
     for step in range(control.max_iterations + 1):
-        moments, n, spread = sweep_t(rows, current, weights)
+        moments, n, spread = sweep_t(rows, current, mine)
         objective = moments.log_likelihood
         if guard.prior is not None:
             objective = objective + guard.prior.log_density(family, current)
         if observe is not None:
             observe(Iteration(step, alive, current, moments.log_likelihood, objective))
-        still = np.abs(objective - last) < control.tolerance * total
+        still = np.abs(objective - last) < control.tolerance * total[alive]
         stop = still | (step == control.max_iterations)
         done = alive[stop]
         if len(done):
@@ -157,8 +170,66 @@ def student_em(
             break
         go = ~stop
         alive, last = alive[go], objective[go]
+        mine = weights if weights is None or weights.ndim == 1 else weights[alive]
         current = _maximise_t(family, moments.take(go), n[go], spread[go], guard, current.take(go), freedom)
     return out
+
+
+class StagedT(StagedFit):
+    """``fit_t`` in units: short Gaussian runs of all starts, then the best distinct ones as t.
+
+    Args:
+        task, options: as for ``StagedFit``. freedom, dof, finalists: as for ``fit_t``.
+    """
+
+    races = True
+
+    def __init__(
+        self, task: Task, options: Options, freedom: Freedom = "each", dof: float = BEGIN, finalists: int = FINALISTS
+    ) -> None:
+        super().__init__(task, options)
+        self._freedom, self._dof, self._finalists = freedom, max(dof, SMALLEST), finalists
+
+    def plan(self) -> list[str]:
+        """Waves and finalists; there is no search by resampling for t."""
+        return [label for label in super().plan() if not label.startswith("escape")]
+
+    def run_wave(self, starts: list[int], observe: Observe | None) -> tuple[Outcome, Array]:
+        """Short Gaussian runs, which rank the starts."""
+        task = self.task
+        short = replace(self.options.control(), max_iterations=self.rules.short)
+        begin, seen = self.makes.parameters(starts), renumber(observe, np.array(starts))
+        out = expectation_maximisation(
+            task.rows, begin, task.family, task.guard, short, weights=task.weights, observe=seen
+        )
+        out.params = replace(out.params, dof=np.full(out.params.weights.shape, self._dof))
+        return out, out.score(task.guard)
+
+    def run_finalists(self, observe: Observe | None) -> Raced:
+        """The best distinct starts as t-mixtures."""
+        task, (out, score) = self.task, self.begun()
+        picked = distinct(score, 1 if self.agreed else self._finalists, self.rules.agreement * task.total)
+        final = student_em(
+            task.rows,
+            out.params.take(picked),
+            task.family,
+            task.guard,
+            self.options.control(),
+            self._freedom,
+            weights=task.weights,
+            observe=renumber(observe, picked),
+        )
+        final.iterations += out.iterations[picked]
+        overwrite(out, picked, final)
+        finished = np.zeros(len(score), bool)
+        finished[picked] = True
+        return Raced(out, np.arange(len(score)), finished, self.agreed)
+
+    def result(self) -> Fit:
+        """The fit, after the last unit."""
+        found = super().result()
+        found.degrees += {"each": found.mixture.components, "common": 1, "fixed": 0}[self._freedom]
+        return found
 
 
 def fit_t(
@@ -169,7 +240,7 @@ def fit_t(
     *,
     freedom: Freedom = "each",
     dof: float = BEGIN,
-    finalists: int = 10,
+    finalists: int = FINALISTS,
     weights: Array | None = None,
     observe: Observe | None = None,
 ) -> Fit:
@@ -177,23 +248,13 @@ def fit_t(
 
     Args:
         x: (n, d) finite rows. freedom: of the dof. dof: fixed value, or where estimation starts, at least 2.
-        finalists: chains that run as t-mixtures.
+        finalists: chains that run as t-mixtures; of the others log-likelihoods are those of their short Gaussian runs.
 
     Raises:
         InfiniteValueError: a value is missing or infinite; t-mixtures take complete rows only.
     """
     check_finite(np.asarray(x, dtype=np.float64))
-    task = prepare(x, components, family, options, weights)
-    makes = starts_of(task, options)
-    numbers = list(range(1 if components == 1 else options.starts))
-    short = replace(options.control(), max_iterations=8)
-    rough = expectation_maximisation(task.rows, makes.parameters(numbers), family, task.guard, short, weights=weights)
-    picked = distinct(rough.score(task.guard), finalists, 1e-6 * task.total)
-    begin = rough.params.take(picked)
-    begin = replace(begin, dof=np.full(begin.weights.shape, max(dof, SMALLEST)))
-    out = student_em(task.rows, begin, family, task.guard, options.control(), freedom, weights=weights, observe=observe)
-    starts: NDArray[np.intp] = np.array(numbers)[picked]
-    raced = Raced(out, starts, np.ones(len(picked), bool), False)
-    found = conclude(task, raced, [kind_of(int(i), options.shares) for i in starts])
-    found.degrees += {"each": found.mixture.components, "common": 1, "fixed": 0}[freedom]
-    return found
+    staged = StagedT(prepare(x, components, family, options, weights), options, freedom, dof, finalists)
+    for label in staged.plan():
+        staged.run(label, observe)
+    return staged.result()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +17,85 @@ Array = NDArray[Any]
 RECORDS = ("step_norm", "displacement", "layer_step_norm", "layer_displacement", "loss")
 
 
+BLOCK = 1 << 16  # rows written at a time
+
+
+@dataclass(frozen=True)
+class RowBlocks:
+    """A table too long to hold, made while it is written.
+
+    Attributes:
+        dtype: structured, one field a column. rows: of all blocks together. blocks: makes them, in order.
+    """
+
+    dtype: np.dtype[Any]
+    rows: int
+    blocks: Callable[[], Iterator[Array]]
+
+
+Tabular = Mapping[str, Array] | Array | RowBlocks
+
+
 class TableKind:
-    """A table: ``{column: (n,) array}`` or a structured (n,) array; read back as ``{column: (n,) array}``.
+    """A table: ``{column: (n,) array}``, a structured (n,) array or RowBlocks; read as ``{column: (n,) array}``.
 
     Columns are numbers, truth values or text. table.npy is what is read; table.csv is for people and other programs.
+    Columns may be memory maps: no more than a block of rows is held.
     """
 
     name = "table"
     title = "Table"
     schema_version = 1
 
-    def write(self, value: Mapping[str, Array] | Array, folder: Path) -> None:
-        columns = _columns(value)
-        rows = len(next(iter(columns.values()), ()))
-        table = np.empty(rows, dtype=[(name, column.dtype) for name, column in columns.items()])
-        for name, column in columns.items():
-            table[name] = column
-        with open(folder / "table.npy", "wb") as file:  # 3.0: column names in any script
-            np.lib.format.write_array(file, table, version=(3, 0), allow_pickle=False)
-        with open(folder / "table.csv", "w", newline="", encoding="utf-8") as text:
+    def write(self, value: Tabular, folder: Path) -> None:
+        table = value if isinstance(value, RowBlocks) else _in_blocks(_columns(value))
+        path, done = folder / "table.npy", 0
+        offset = _write_header(path, table)
+        with open(path, "r+b") as file, open(folder / "table.csv", "w", newline="", encoding="utf-8") as text:
+            file.seek(offset)
             writer = csv.writer(text)
-            writer.writerow(columns)
-            writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+            writer.writerow(table.dtype.names or ())
+            for block in table.blocks():
+                file.write(np.ascontiguousarray(block, table.dtype).tobytes())
+                writer.writerows(block.tolist())
+                done += len(block)
+        if done != table.rows:
+            raise ValueError(f"a table of {table.rows} rows came with {done}")
 
     def read(self, folder: Path) -> dict[str, Array]:
         table = np.load(folder / "table.npy", mmap_mode="r", allow_pickle=False)
         return {name: table[name] for name in table.dtype.names or ()}
 
-    def describe(self, value: Mapping[str, Array] | Array) -> dict[str, str | int | float]:
+    def describe(self, value: Tabular) -> dict[str, str | int | float]:
+        if isinstance(value, RowBlocks):
+            return {"rows": value.rows, "columns": ", ".join(value.dtype.names or ())}
         columns = _columns(value)
         return {"rows": len(next(iter(columns.values()), ())), "columns": ", ".join(columns)}
+
+
+def _write_header(path: Path, table: RowBlocks) -> int:
+    """Make the file with room for all rows; where they begin."""
+    version = (3, 0)  # column names in any script
+    if not table.rows:
+        with open(path, "wb") as file:
+            np.lib.format.write_array(file, np.empty(0, table.dtype), version=version, allow_pickle=False)
+        return path.stat().st_size
+    held = np.lib.format.open_memmap(path, "w+", table.dtype, (table.rows,), version=version)
+    return int(held.offset)
+
+
+def _in_blocks(columns: dict[str, Array]) -> RowBlocks:
+    dtype = np.dtype([(name, column.dtype) for name, column in columns.items()])
+    rows = len(next(iter(columns.values())))
+
+    def blocks() -> Iterator[Array]:
+        for start in range(0, rows, BLOCK):
+            block = np.empty(min(BLOCK, rows - start), dtype)
+            for name, column in columns.items():
+                block[name] = column[start : start + BLOCK]
+            yield block
+
+    return RowBlocks(dtype, rows, blocks)
 
 
 def _columns(value: Mapping[str, Array] | Array) -> dict[str, Array]:

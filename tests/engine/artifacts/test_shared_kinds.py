@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from engine.artifacts.shared_kinds import RECORDS, TableKind, TrajectoryKind
+from engine.artifacts.shared_kinds import BLOCK, RECORDS, RowBlocks, TableKind, TrajectoryKind
 
 
 def trajectory(steps=6, layers=2, snapshots=3, parameters=5):
@@ -50,6 +50,38 @@ def test_a_structured_array_is_a_table(tmp_path):
 def test_a_table_without_rows_keeps_its_columns(tmp_path):
     TableKind().write({"x": np.empty(0)}, tmp_path)
     assert TableKind().read(tmp_path)["x"].shape == (0,)
+
+
+def test_a_long_table_is_written_in_blocks_from_memory_maps(tmp_path):
+    n = 2 * BLOCK + 5
+    column = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float64, (n,))
+    column[:] = np.arange(n) / 4
+    folder = tmp_path / "table"
+    folder.mkdir()
+    TableKind().write({"x": column, "k": np.arange(n, dtype=np.int16)}, folder)
+    back = TableKind().read(folder)
+    np.testing.assert_array_equal(back["x"], column)
+    with open(folder / "table.csv", encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    assert len(lines) == n + 1
+    assert lines[BLOCK + 1].split(",")[0] == str(BLOCK / 4)
+
+
+def test_a_table_is_made_while_it_is_written(tmp_path):
+    dtype = np.dtype([("row", np.int64), ("p", np.float64)])
+
+    def blocks():
+        for start in (0, 3):
+            block = np.zeros(3, dtype)
+            block["row"] = np.arange(start, start + 3)
+            yield block
+
+    value = RowBlocks(dtype, 6, blocks)
+    assert TableKind().describe(value) == {"rows": 6, "columns": "row, p"}
+    TableKind().write(value, tmp_path)
+    assert TableKind().read(tmp_path)["row"].tolist() == [0, 1, 2, 3, 4, 5]
+    with pytest.raises(ValueError, match="table of 7 rows came with 6"):
+        TableKind().write(RowBlocks(dtype, 7, blocks), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ import numpy as np
 from engine.artifacts import versions
 from engine.artifacts.shared_kinds import TableKind
 where, calls = sys.argv[2], [0]
-module, name = {"fsync": (os, "fsync"), "rename": (os, "rename"), "save": (np.lib.format, "write_array")}[where]
+module, name = {"fsync": (os, "fsync"), "rename": (os, "rename"), "save": (np.lib.format, "open_memmap")}[where]
 def die(*a, **k):
     os.kill(os.getpid(), signal.SIGKILL)
 setattr(module, name, die)

@@ -1,4 +1,4 @@
-"""Curves: several series with a legend, intervals, reference lines, log axes, live data."""
+"""Curves: several series with a legend, intervals, reference lines, spans, a handle to drag, log axes, live data."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QWidget
 
 from app.shell.text import short, tr
 from app.shell.theme import SERIES, Tokens
 from app.widgets.plot import legend
+from app.widgets.plot.handle import GRAB, Handle, HandleLine, Span, SpanItem, steps_of
 from app.widgets.plot.legend import Entry
 from app.widgets.plot.picture import Plot, Reading
 from app.widgets.plot.scale import Axis
@@ -32,7 +34,14 @@ class Mark:
 
 
 class LinePlot(Plot):
-    """Curves over a common x axis."""
+    """Curves over a common x axis.
+
+    Signals:
+        handle_moved: the user drags the handle, which is now at this x. handle_dropped: they have put it there.
+    """
+
+    handle_moved = Signal(float)
+    handle_dropped = Signal(float)
 
     def __init__(
         self, name: str = "", parent: QWidget | None = None, *, x: Axis | None = None, y: Axis | None = None
@@ -41,7 +50,13 @@ class LinePlot(Plot):
         self._drawn: dict[str, Drawn] = {}
         self._marks: list[Mark] = []
         self._lines: list[pg.InfiniteLine] = []
+        self._spans: dict[str, Span] = {}
+        self._shades: dict[str, SpanItem] = {}
+        self._handle: Handle | None = None
+        self._held = self._hot = False
         super().__init__(name, parent, x=x, y=y)
+        self._bar = HandleLine()
+        self.box.addItem(self._bar, ignoreBounds=True)
 
     # Data ------------------------------------------------------------------------------------------------------------
     def set_series(
@@ -97,9 +112,11 @@ class LinePlot(Plot):
         self.refresh()
 
     def clear(self) -> None:
-        """Take all curves and reference lines away."""
+        """Take all curves, reference lines, spans and the handle away."""
         self._series.clear()
         self._marks.clear()
+        self._spans.clear()
+        self._handle, self._held = None, False
         self._view = None
         self.refresh()
 
@@ -110,6 +127,39 @@ class LinePlot(Plot):
         self._marks = [mark for mark in self._marks if mark.name != name]
         self._marks += [Mark(float(value), name, upright, colour) for value in values]
         self.refresh()
+
+    def set_span(self, name: str, x0: float | None, x1: float = 0.0, colour: str = "muted") -> None:
+        """Shade the part of the x axis from x0 to x1 behind the curves, named in the legend; None takes it away."""
+        if x0 is None:
+            self._spans.pop(name, None)
+        else:
+            self._spans[name] = Span(float(x0), float(x1), colour)
+        self.refresh()
+
+    def set_handle(
+        self, x: float | None, name: str = "", *, whole: bool = True, low: float | None = None,
+        high: float | None = None,
+    ) -> None:  # fmt: skip
+        """Put a vertical line somewhere that the user can drag, or step with ``[`` and ``]``; None takes it away.
+
+        Nobody is told. While the user holds the line it stays with them.
+
+        Args:
+            name: what it chooses. whole: on integers only. low, high: its limits; None is where the curves end.
+        """
+        if x is None:
+            self._handle, self._held = None, False
+        else:
+            found = self.bounds() or (-np.inf, np.inf, 0.0, 0.0)
+            ends = [self.axes[0].unscaled(end) if np.isfinite(end) else end for end in found[:2]]
+            handle = Handle(float(x), name, whole, ends[0] if low is None else low, ends[1] if high is None else high)
+            at = self._handle.value if self._held and self._handle is not None else handle.value
+            self._handle = replace(handle, value=handle.placed(at))
+        self.refresh()
+
+    def handle_place(self) -> float | None:
+        """Where the handle is."""
+        return None if self._handle is None else self._handle.value
 
     def names(self) -> list[str]:
         """The curves, in order."""
@@ -139,7 +189,9 @@ class LinePlot(Plot):
         several = len(self._series) > 1
         found = [one.entry(several) for one in self._series.values()]
         named = {mark.name: mark for mark in self._marks if mark.name}
-        return found + [Entry(name, mark.colour) for name, mark in named.items()]
+        found += [Entry(name, mark.colour) for name, mark in named.items()]
+        found += [Entry(name, span.colour, symbol="s", line=False) for name, span in self._spans.items()]
+        return found + ([Entry(self._handle.name, "accent")] if self._handle is not None and self._handle.name else [])
 
     def toggle(self, name: str) -> None:
         if name in self._series:
@@ -166,6 +218,14 @@ class LinePlot(Plot):
                 self._drawn[name] = Drawn(self.box)
             self._drawn[name].show(one, self.axes, look, self._area, self._shown, self.live, several, self._ratio)
         self._show_marks(look)
+        for name in self._shades.keys() - self._spans.keys():
+            self.box.removeItem(self._shades.pop(name))
+        for name, span in self._spans.items():
+            if name not in self._shades:
+                self._shades[name] = SpanItem()
+                self.box.addItem(self._shades[name], ignoreBounds=True)
+            self._shades[name].show_span(span, self.axes[0], self._shown, look)
+        self._bar.show_handle(self._handle, self.axes[0], look, self._ratio, hot=self._hot or self._held)
 
     def _show_marks(self, look: Tokens) -> None:
         places = [float(self.axes[0 if m.upright else 1].scaled(np.array([m.value]))[0]) for m in self._marks]
@@ -182,6 +242,9 @@ class LinePlot(Plot):
 
     def reading(self, at: QPointF) -> Reading | None:
         x, _ = self.place(at)
+        if self._handle is not None and (self._held or self._is_near(at)):
+            name = self._handle.name or self.axes[0].label or "x"
+            return Reading((f"{name} = {self.axes[0].word(self._handle.value)}",))
         lines: list[str] = []
         marks: list[tuple[QPointF, str]] = []
         for one in self._shown_series():
@@ -208,6 +271,58 @@ class LinePlot(Plot):
         px, py = self.pixels(along.x[good], along.y[good])
         return int(good[np.argmin((px - at.x()) ** 2 + (py - at.y()) ** 2)])
 
+    # The handle ------------------------------------------------------------------------------------------------------
+    def _is_near(self, at: QPointF) -> bool:
+        if self._handle is None or not self._bar.isVisible() or not self._area.contains(at):
+            return False
+        return abs(self.point(self._bar.value(), 0.0).x() - at.x()) <= GRAB
+
+    def _put(self, x: float) -> None:
+        assert self._handle is not None
+        if x != self._handle.value:
+            self._handle = replace(self._handle, value=x)
+            self.refresh()
+            self.handle_moved.emit(x)
+
+    def cursor_over(self, at: QPointF) -> Qt.CursorShape:
+        return Qt.CursorShape.SplitHCursor if self._held or self._is_near(at) else super().cursor_over(at)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._held = event.button() == Qt.MouseButton.LeftButton and self._is_near(event.position())
+        if not self._held:
+            super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        near = self._is_near(event.position()) and not event.buttons()
+        if near != self._hot:
+            self._hot = near
+            self.refresh()
+        if not self._held or self._handle is None:
+            super().mouseMoveEvent(event)
+            return
+        self._point_to(event.position())
+        self._put(self._handle.placed(self.axes[0].unscaled(self.place(event.position())[0])))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        held, self._held = self._held, False
+        if not held:
+            super().mouseReleaseEvent(event)
+        elif self._handle is not None:
+            self.refresh()
+            self.handle_dropped.emit(self._handle.value)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        steps = steps_of(event)
+        if self._handle is None or not steps:
+            super().keyPressEvent(event)
+            return
+        x = self._handle.stepped(steps)
+        if x != self._handle.value:
+            self._put(x)
+            self.describe()  # now, so that a screen reader says it
+            self.handle_dropped.emit(x)
+
+    # Words -----------------------------------------------------------------------------------------------------------
     def table(self) -> Table:
         shown = list(self._series.values())
         if not shown:
@@ -250,4 +365,10 @@ class LinePlot(Plot):
                 last=last,
             )
             parts.append(text)
+        for name, span in self._spans.items():
+            ends = {"a": short(span.x0), "b": short(span.x1)}
+            parts.append(tr("{name}: from {a} to {b}.", name=name, **ends))
+        if self._handle is not None:
+            place = self.axes[0].word(self._handle.value)
+            parts.insert(1, tr("{name} is at {x}; press [ or ] to move it.", name=self._handle.name or "x", x=place))
         return " ".join(parts)

@@ -377,9 +377,13 @@ class Plot(pg.GraphicsView):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
-        over = self.legend.entry_at(event.position()) is not None
-        self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if over else Qt.CursorShape.ArrowCursor)
+        self.viewport().setCursor(self.cursor_over(event.position()))
         self._point_to(None if event.buttons() else event.position())
+
+    def cursor_over(self, at: QPointF) -> Qt.CursorShape:
+        """What the pointer looks like at a pixel."""
+        over = self.legend.entry_at(at) is not None
+        return Qt.CursorShape.PointingHandCursor if over else Qt.CursorShape.ArrowCursor
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)

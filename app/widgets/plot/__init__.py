@@ -9,10 +9,11 @@ pyqtgraph.setConfigOptions(antialias=True, imageAxisOrder="row-major", backgroun
 
 from app.widgets.plot.bars import BarPlot  # noqa: E402
 from app.widgets.plot.heat import HeatMap  # noqa: E402
+from app.widgets.plot.histogram import HistogramPlot  # noqa: E402
 from app.widgets.plot.line import LinePlot  # noqa: E402
 from app.widgets.plot.picture import Plot  # noqa: E402
 from app.widgets.plot.scale import Axis  # noqa: E402
 from app.widgets.plot.scatter import ScatterPlot  # noqa: E402
 from app.widgets.plot.table import Table  # noqa: E402
 
-__all__ = ["Axis", "BarPlot", "HeatMap", "LinePlot", "Plot", "ScatterPlot", "Table"]
+__all__ = ["Axis", "BarPlot", "HeatMap", "HistogramPlot", "LinePlot", "Plot", "ScatterPlot", "Table"]

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QWidget
 
 from app.shell.text import short, tr
 from app.shell.theme import SERIES, Tokens
-from app.widgets.plot import legend
 from app.widgets.plot.handle import GRAB, Handle, HandleLine, Span, SpanItem, steps_of
 from app.widgets.plot.legend import Entry
+from app.widgets.plot.marks import Marks
 from app.widgets.plot.picture import Plot, Reading
 from app.widgets.plot.scale import Axis
 from app.widgets.plot.series import Drawn, Growing, Series
 from app.widgets.plot.table import Table
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A reference line across the plot at one value of x or of y."""
-
-    value: float
-    name: str
-    upright: bool
-    colour: str
 
 
 class LinePlot(Plot):
@@ -48,8 +37,7 @@ class LinePlot(Plot):
     ) -> None:
         self._series: dict[str, Series] = {}
         self._drawn: dict[str, Drawn] = {}
-        self._marks: list[Mark] = []
-        self._lines: list[pg.InfiniteLine] = []
+        self._marks = Marks()
         self._spans: dict[str, Span] = {}
         self._shades: dict[str, SpanItem] = {}
         self._handle: Handle | None = None
@@ -124,8 +112,7 @@ class LinePlot(Plot):
         self, values: Sequence[float], name: str = "", *, upright: bool = True, colour: str = SERIES[1]
     ) -> None:
         """Draw reference lines at these x (or y, when not upright), replacing those of the same name."""
-        self._marks = [mark for mark in self._marks if mark.name != name]
-        self._marks += [Mark(float(value), name, upright, colour) for value in values]
+        self._marks.set(values, name, upright, colour)
         self.refresh()
 
     def set_span(self, name: str, x0: float | None, x1: float = 0.0, colour: str = "muted") -> None:
@@ -188,8 +175,7 @@ class LinePlot(Plot):
     def entries(self) -> list[Entry]:
         several = len(self._series) > 1
         found = [one.entry(several) for one in self._series.values()]
-        named = {mark.name: mark for mark in self._marks if mark.name}
-        found += [Entry(name, mark.colour) for name, mark in named.items()]
+        found += self._marks.entries()
         found += [Entry(name, span.colour, symbol="s", line=False) for name, span in self._spans.items()]
         return found + ([Entry(self._handle.name, "accent")] if self._handle is not None and self._handle.name else [])
 
@@ -217,7 +203,7 @@ class LinePlot(Plot):
             if name not in self._drawn:
                 self._drawn[name] = Drawn(self.box)
             self._drawn[name].show(one, self.axes, look, self._area, self._shown, self.live, several, self._ratio)
-        self._show_marks(look)
+        self._marks.show(self.box, self.axes, look, self._ratio)
         for name in self._shades.keys() - self._spans.keys():
             self.box.removeItem(self._shades.pop(name))
         for name, span in self._spans.items():
@@ -226,19 +212,6 @@ class LinePlot(Plot):
                 self.box.addItem(self._shades[name], ignoreBounds=True)
             self._shades[name].show_span(span, self.axes[0], self._shown, look)
         self._bar.show_handle(self._handle, self.axes[0], look, self._ratio, hot=self._hot or self._held)
-
-    def _show_marks(self, look: Tokens) -> None:
-        places = [float(self.axes[0 if m.upright else 1].scaled(np.array([m.value]))[0]) for m in self._marks]
-        while len(self._lines) > len(places):
-            self.box.removeItem(self._lines.pop())
-        while len(self._lines) < len(places):
-            self._lines.append(pg.InfiniteLine())
-            self.box.addItem(self._lines[-1], ignoreBounds=True)
-        for line, mark, place in zip(self._lines, self._marks, places, strict=True):
-            line.setVisible(bool(np.isfinite(place)))
-            line.setAngle(90 if mark.upright else 0)
-            line.setValue(place if np.isfinite(place) else 0.0)
-            line.setPen(legend.pen(look.colour(mark.colour), 1.2, ratio=self._ratio))
 
     def reading(self, at: QPointF) -> Reading | None:
         x, _ = self.place(at)

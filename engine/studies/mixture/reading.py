@@ -218,10 +218,11 @@ def _frame(path: Path, kind: str, sheet: int) -> list[Column]:
         raise BrokenFileError(path=path, format=kind, reason=f"{reason}.") from error
     if frame.height == 0 or frame.width == 0:
         raise EmptyTableError(path=path)
-    return [_series(frame.to_series(i), name) for i, name in enumerate(unique_names(frame.columns))]
+    return [series_column(frame.to_series(i), name) for i, name in enumerate(unique_names(frame.columns))]
 
 
-def _series(series: Any, name: str) -> Column:
+def series_column(series: Any, name: str) -> Column:
+    """A polars series as a column; one of nothing but nulls counts as numbers."""
     import polars as pl
 
     dtype = series.dtype

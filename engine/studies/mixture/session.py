@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engine.sessions.service import Context, method
 
 SCREE = 60  # eigenvalues told
+LOOK_BYTES = 1 << 24  # of a file that is looked through whole
 ROWS = 5000  # rows that the scree is computed on
 # Rules that permute nothing.
 QUICK_RULES: tuple[Literal["gavish_donoho", "variance", "elbow"], ...] = ("gavish_donoho", "variance", "elbow")
@@ -31,40 +32,51 @@ class Preview:
     @method
     def look(self, params: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """``data`` (a table source as JSON) -> ``columns``: name, kind, missing, low, high, used; ``notes``: templates
-        and values; ``rows``, ``file_rows``, ``missing``: whether cells are; ``classes``: how many are known; ``words``:
-        names of columns that could be known classes.
+        and values; ``rows``, ``file_rows``, ``missing``: whether cells are; ``classes``: how many are known.
+
+        Of a large file only some rows are looked at: ``sampled``: how many, 0 for all; then ``rows`` and ``file_rows``
+        are those of the file, ``exact``: whether it says so itself, else they are told from its length.
 
         Raises:
             TableError: the table cannot be used, in its own words.
         """
         from engine.studies.mixture.setting import codes, told
-        from engine.studies.mixture.source import label_of, read_source
+        from engine.studies.mixture.source import glimpse, label_of, read_source
         from engine.studies.mixture.table import clean
 
         source = _source(params["data"])
-        read = read_source(source, self._read)
+        large = _large(source)
+        seen = glimpse(source, ROWS) if large else None
+        read = read_source(source, self._read) if seen is None else seen.columns
         context.point()
         label = label_of(source)
         table = clean(read, columns=source.columns or None, label=label)
         classes, _ = codes(table.labels, len(table.x))
+        count = len(read[0].values)
         return {
             "columns": [_facts(column, column.name in table.names, column.name == label) for column in read],
             "notes": [{"template": template, "params": values} for template, values in told(table.notes)],
-            "rows": len(table.x),
-            "file_rows": len(read[0].values),
+            "rows": len(table.x) if seen is None else seen.rows,
+            "file_rows": count if seen is None else seen.rows,
             "missing": table.missing,
             "classes": len(classes),
+            "sampled": 0 if seen is None else count,
+            "exact": seen is None or seen.exact,
         }
 
     @method
     def scree(self, params: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """``data`` and ``components`` -> ``values``: eigenvalues; ``chance``: 95 % quantile of permuted columns;
         ``suggested``: axes by parallel analysis within what the rows carry; ``rules``: axes by each rule."""
-        from engine.studies.mixture.source import load_table
+        from engine.studies.mixture.source import glimpse, label_of, load_table
         from engine.studies.mixture.spectral import choose_q, permuted_values, spectrum
+        from engine.studies.mixture.table import clean
 
         source = _source(params["data"])
-        table = load_table(source, self._read)
+        if _large(source):
+            table = clean(glimpse(source, ROWS).columns, columns=source.columns or None, label=label_of(source))
+        else:
+            table = load_table(source, self._read)
         x = table.x[~np.isnan(table.x).any(axis=1)]
         if len(x) < 3:
             return {"values": [], "chance": [], "suggested": 1, "rules": {}}
@@ -101,6 +113,22 @@ def _source(data: Any) -> Any:
     from engine.studies.mixture.config import TableSource
 
     return TypeAdapter(TableSource).validate_python(data)
+
+
+def _large(source: Any) -> bool:
+    """Whether a file takes too long to be read whole while a person waits.
+
+    Raises:
+        TableError: it can be read in no way.
+    """
+    from engine.studies.mixture.size import EXCEL, read_in_parts
+
+    if source.source != "file":
+        return False
+    if read_in_parts(source):
+        return True
+    path = Path(source.path).expanduser()
+    return path.is_file() and path.stat().st_size > LOOK_BYTES and path.suffix.lower() not in EXCEL
 
 
 def _facts(column: Any, used: bool, label: bool) -> dict[str, Any]:

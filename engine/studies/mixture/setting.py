@@ -15,12 +15,15 @@ from engine.seeding import generator
 from engine.studies.mixture.config import METHODS, FitConfig, SelectConfig
 from engine.studies.mixture.fit import Options
 from engine.studies.mixture.parameters import Array
-from engine.studies.mixture.source import load_table
+from engine.studies.mixture.size import read_in_parts
+from engine.studies.mixture.source import Sampling, load_table
+from engine.studies.mixture.stream import Watch
 from engine.studies.mixture.table import Note, Table
 from engine.studies.mixture.table_errors import OneRowError
 
 POINT_SECONDS = 0.05
 PICTURE_ROWS = 4000
+SELECT_ROWS = 50_000  # of a table read in parts, for every family and number of clusters
 SEVERAL = {
     "text": "These columns hold text and were left out: {columns}.",
     "constant": "These columns are the same in every row and were left out: {columns}.",
@@ -35,13 +38,15 @@ class Setting:
 
     Attributes:
         table: cleaned. classes: names of the known classes. known: (n,) class of each row, -1 where unknown.
-        sample: (m,) rows that pictures show.
+        sample: (m,) rows that pictures show. in_parts: whether these are rows of a larger table that is read in parts;
+            a checkpoint keeps this as "in_parts", since free memory may be another when the run goes on.
     """
 
     table: Table
     classes: tuple[str, ...]
     known: NDArray[np.intp]
     sample: NDArray[np.intp]
+    in_parts: bool = False
 
     @property
     def x(self) -> Array:
@@ -59,7 +64,10 @@ def prepare_table(config: SelectConfig | FitConfig, run: Run, *, complete: bool,
     Raises:
         TableError: the table cannot be used.
     """
-    table, fresh = load_table(config.data, run.input), run.restored() is None
+    fresh, in_parts = run.restored() is None, reads_in_parts(config, run)
+    size = SELECT_ROWS if isinstance(config, SelectConfig) else 0
+    sampling = Sampling(config.seed, size, reading_progress(run)) if in_parts else None
+    table = load_table(config.data, run.input, sampling)
     if fresh:
         passed = ("rounded", "missing") if complete else ("rounded",)
         for template, params in told([note for note in table.notes if note.kind not in passed]):
@@ -83,7 +91,27 @@ def prepare_table(config: SelectConfig | FitConfig, run: Run, *, complete: bool,
         labels = None if table.labels is None else table.labels[whole]
         table = replace(table, x=table.x[whole], rows=table.rows[whole], labels=labels)
     classes, known = codes(table.labels, len(table.x))
-    return Setting(table, classes, known, sample_of(len(table.x), config.seed))
+    return Setting(table, classes, known, sample_of(len(table.x), config.seed), in_parts)
+
+
+def reads_in_parts(config: SelectConfig | FitConfig, run: Run) -> bool:
+    """Whether the table is read in parts: as it was before the run was stopped, else by its size.
+
+    Raises:
+        TableError: the file is missing or broken, or cannot be read in parts.
+    """
+    saved = (run.restored() or {}).get("in_parts")
+    return read_in_parts(config.data) if saved is None else bool(saved)
+
+
+def reading_progress(run: Run) -> Watch:
+    """Shows how far a table is read, and lets Stop take effect."""
+
+    def watch(share: float) -> None:
+        run.progress(0.1 * share, 1.0, "reading")
+        run.point()
+
+    return watch
 
 
 def told(notes: Sequence[Note]) -> list[tuple[str, dict[str, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from engine.data.config import BuiltinData
 from engine.seeding import generator
 from engine.studies.mixture.config import BuiltinTable, FileTable, RunTable
 from engine.studies.mixture.mixture import Mixture
+from engine.studies.mixture.parts import open_parts
 from engine.studies.mixture.reading import Column, parse, read_columns
-from engine.studies.mixture.table import Table, clean
+from engine.studies.mixture.stream import Source, Watch
+from engine.studies.mixture.survey import draw
+from engine.studies.mixture.table import Note, Table, clean
 from engine.studies.mixture.table_errors import TableError
 
 Input = Callable[[ArtifactRef], Any]
@@ -31,17 +35,76 @@ class NoTableChosen(TableError):
     remedy = "Choose one, or another source of data."
 
 
-def load_table(source: BuiltinTable | FileTable | RunTable, read: Input) -> Table:
-    """The cleaned table.
+def load_table(source: BuiltinTable | FileTable | RunTable, read: Input, sampling: Sampling | None = None) -> Table:
+    """The cleaned table, or a random sample of one that is too large, with a note that says so.
 
     Args:
-        read: brings an artifact.
+        read: brings an artifact. sampling: how a table that is read in parts is sampled; None reads the table whole.
 
     Raises:
         TableError: with what is wrong and what to do.
     """
     columns = source.columns or None
-    return clean(read_source(source, read), columns=columns, label=label_of(source))
+    if sampling is None or not isinstance(source, FileTable):
+        return clean(read_source(source, read), columns=columns, label=label_of(source))
+    drawn = draw(source_of(source, sampling.watch), sampling.seed, sampling.size)
+    table = clean(drawn.columns, columns=columns, label=label_of(source))
+    table = replace(table, rows=drawn.rows[table.rows])
+    if len(drawn.rows) == drawn.total:
+        return table
+    template = "The table has {rows} rows; a random {sample} of them are used here."
+    note = Note("sample", template, {"rows": drawn.total, "sample": len(drawn.rows)}, True)
+    return replace(table, notes=(note, *table.notes))
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a table is sampled in one pass over its file.
+
+    Attributes:
+        seed: of the sample. size: rows, 0 for the usual. watch: see ``Source``.
+    """
+
+    seed: int
+    size: int = 0
+    watch: Watch | None = None
+
+
+def source_of(source: FileTable, watch: Watch | None = None) -> Source:
+    """A file that is read in parts.
+
+    Raises:
+        TableError: its beginning cannot be read.
+    """
+    return Source(
+        Path(source.path).expanduser(), source.columns or None, label=source.label, separator=source.separator,
+        decimal=source.decimal, header=source.header, watch=watch,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """A few rows of a large file.
+
+    Attributes:
+        columns: all of them. rows: of the file. exact: whether the file says so itself, else told from its length.
+    """
+
+    columns: list[Column]
+    rows: int
+    exact: bool
+
+
+def glimpse(source: FileTable, count: int) -> Glimpse:
+    """About ``count`` rows from several places of a file, without reading it whole.
+
+    Raises:
+        TableError: its beginning cannot be read.
+    """
+    file = open_parts(
+        Path(source.path).expanduser(), separator=source.separator, decimal=source.decimal, header=source.header
+    )
+    return Glimpse(file.glimpse(count), file.rows, file.exact)
 
 
 def label_of(source: BuiltinTable | FileTable | RunTable) -> str | None:

@@ -15,7 +15,8 @@ from engine.studies.mixture.coordinates import Frame
 from engine.studies.mixture.kernels import Kernel
 from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.parameters import Array
-from engine.studies.mixture.parts import Part, open_parts
+from engine.studies.mixture.part import Part
+from engine.studies.mixture.parts import open_parts
 from engine.studies.mixture.sweep import Block
 from engine.studies.mixture.table_errors import (
     ChangedFileError,

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from engine.seeding import generator
 from engine.studies.mixture.parameters import Array
-from engine.studies.mixture.parts import Part
+from engine.studies.mixture.part import Part
+from engine.studies.mixture.reading import Column
+from engine.studies.mixture.size import sample_size
 from engine.studies.mixture.stream import KEPT_BYTES, Moments, Source, Summary, check_cells
 from engine.studies.mixture.table import (
     RANK_COLUMNS,
@@ -22,10 +24,8 @@ from engine.studies.mixture.table import (
     resolution_of,
     rounded_notes,
 )
-from engine.studies.mixture.table_errors import NoColumnsError, OneRowError
+from engine.studies.mixture.table_errors import EmptyTableError, NoColumnsError, OneRowError
 
-SAMPLE = 100_000
-SAMPLE_CELLS = 4_000_000
 EQUAL = 1e-12  # relative difference of variances and covariance within which two columns are the same
 
 
@@ -173,11 +173,6 @@ class Survey:
     notes: tuple[Note, ...]
 
 
-def sample_size(columns: int) -> int:
-    """Rows on which starts race."""
-    return min(SAMPLE, max(1000, SAMPLE_CELLS // columns))
-
-
 def survey(source: Source, seed: int, size: int = 0) -> Survey:
     """Look through all rows; columns that cannot be clustered are taken out of ``source``.
 
@@ -274,3 +269,44 @@ def _narrowed(seen: _Pass, index: list[int]) -> _Pass:
     kept = None if seen.kept is None else [np.ascontiguousarray(x[:, index]) for x in seen.kept]
     return _Pass(moments, reservoir, seen.known[index], seen.low[index], seen.high[index], seen.whole_low[index],
                  seen.whole_high[index], seen.rows, {}, kept)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A random sample with its gaps, as columns that ``table.clean`` takes.
+
+    Attributes:
+        columns: (m,) cells each; of text the row of its odd cell is that in the file. rows: (m,) numbers in the file,
+        from 0. total: rows of the file.
+    """
+
+    columns: list[Column]
+    rows: NDArray[np.int64]
+    total: int
+
+
+def draw(source: Source, seed: int, size: int = 0) -> Drawn:
+    """A random sample of all rows, complete or not, in one pass.
+
+    Raises:
+        As ``Source.parts``. InfiniteCellError, HugeColumnError.
+    """
+    names = source.names
+    reservoir = Reservoir(size or sample_size(len(names)), generator(seed, "table sample"))
+    done, odd = 0, dict[str, tuple[str, int]]()
+    for part in source.parts():
+        check_cells(part.values, names, done)
+        for name, (cell, row) in part.odd.items():
+            odd.setdefault(name, (cell, done + row + 1))
+        reservoir.add(part.values, done + np.arange(len(part.values)), part.words)
+        done += len(part.values)
+    sample = reservoir.sample()
+    if sample is None:
+        raise EmptyTableError(path=source.path)
+    blank = np.full(len(sample.x), "")
+    columns = [Column(one.name, one.kind, blank, one.odd) for one in source.left_out]
+    for name, values in zip(names, sample.x.T, strict=True):
+        columns.append(Column(name, "text", blank, odd[name]) if name in odd else Column(name, "number", values))
+    if sample.words is not None:
+        columns.append(Column(source.label, "text", sample.words))
+    return Drawn(columns, sample.rows, done)

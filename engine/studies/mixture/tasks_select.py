@@ -103,7 +103,8 @@ class Select:
                 run.warn("{family} is left out: {reason}", family=unit.label, reason=str(error))
             if board.best("bic"):
                 run.publish("choice", board.choice(setting, data))
-            run.checkpoint({"board": board.state(), "selection": over.state()})
+            state = {"board": board.state(), "selection": over.state(), "in_parts": setting.in_parts}
+            run.checkpoint(state)
         if refused is not None and not board.best("bic"):
             raise refused
         self._tell(board, setting, run)

@@ -11,9 +11,10 @@ from engine.studies.landscape.similarity import cka
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(300)]
 
 
-@pytest.mark.parametrize("width", [10, 64, 512, 4096])
+# Ten kernels of 4096 features are 1.6e11 operations even where half of each is computed: two seconds of one core.
+@pytest.mark.parametrize(("width", "limit"), [(10, 1), (64, 1), (512, 1), (4096, 4)])
 @pytest.mark.parametrize("debiased", [False, True])
-def test_five_by_five_runs_within_a_second(width, debiased):
+def test_five_by_five_runs_within_seconds(width, limit, debiased):
     torch.set_num_threads(1)
     runs = [torch.randn(2000, width, generator=torch.Generator().manual_seed(seed)) for seed in range(10)]
     seconds = []
@@ -23,8 +24,7 @@ def test_five_by_five_runs_within_a_second(width, debiased):
         seconds.append(time.process_time() - start)
     print(f"width {width}, debiased {debiased}: {np.median(seconds):.3f} s")
     assert values.shape == (5, 5) and np.isfinite(values).all()
-    if width <= 64:  # softmax and logits, and the last layer of small networks
-        assert np.median(seconds) <= 1
+    assert np.median(seconds) <= limit
 
 
 def test_all_pairs_of_five_runs_with_wide_features_within_a_second():

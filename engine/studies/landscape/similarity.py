@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.errors import EngineError
-from engine.studies.landscape.vectors import wide
+from engine.studies.landscape.vectors import wide, widest
 
 Array = NDArray[np.float64]
 CONSTANT = "constant: the representation is the same for all inputs"
 INFINITE = "not finite: the representation holds NaN or infinity"
 ROUNDING = 1e-5  # share of the biased term below which an unbiased one is lost in single precision's rounding
 FEW = "too few inputs: the unbiased estimator needs four or more"
+TAME = 1e6  # sizes of values whose kernels stay well within single precision
+STRIPES = 10  # of a kernel; fewer do more than half of it, more are slow
+STRIPE_BYTES = 1 << 28
 NOISE = "indistinguishable from noise: the unbiased self-similarity is not positive"
 
 
@@ -49,7 +52,8 @@ def cka(first: Sequence[Tensor], second: Sequence[Tensor] | None = None, *, debi
 
     Everything that pairs share is computed once: all representations of one side stand side by side in one matrix
     whose Gram matrix holds every cross term; where they are wider than there are inputs, the kernels X X' are compared
-    instead, a stripe of rows at a time.
+    instead, a stripe of rows at a time: products in the representations' own precision (single at least), sums in
+    double.
 
     Args:
         first, second: representations (n, ...) of the same n inputs; other axes are flattened. ``second`` None: all
@@ -108,95 +112,167 @@ class CkaAccumulator:
 
 
 class _Side:
-    """One side's representations, centred and scaled in double precision and kept in their own.
+    """One side's representations, centred in their own number type, single precision at least.
 
     Attributes:
-        parts: (n, d_i) each, mean 0 and Frobenius norm 1. reasons: index -> why this one is undefined.
+        parts: (n, d_i) each, mean 0. norms: their Frobenius norms. reasons: index -> why this one is undefined.
     """
 
     def __init__(self, representations: Sequence[Tensor], debiased: bool) -> None:
         self.n = len(representations[0])
         self.reasons: dict[int, str] = {}
         self.parts: list[Tensor] = []
+        self.norms: list[float] = []
         for index, values in enumerate(representations):
             if len(values) != self.n:
                 raise DifferentInputs(first=self.n, second=len(values))
-            flat = wide(values.detach().reshape(self.n, -1))
-            scale = flat.abs().max() if flat.numel() else flat.new_zeros(())
-            centred = flat - flat.mean(0)
-            norm = centred.norm()
-            if not bool(torch.isfinite(norm)):
-                self.reasons[index], centred = INFINITE, torch.zeros_like(flat)
-            elif not bool(norm > 1e-6 * scale * np.sqrt(max(1, flat.numel()))):
+            flat, size = _tame(values.detach().reshape(self.n, -1))
+            centred = _centre(flat)
+            norm = float(torch.linalg.vector_norm(centred, dtype=widest(centred.device)))
+            if not np.isfinite(size):
+                self.reasons[index] = INFINITE
+            elif not norm > 1e-6 * size * np.sqrt(max(1, flat.numel())):
                 self.reasons[index] = CONSTANT
             elif debiased and self.n < 4:
                 self.reasons[index] = FEW
-            scaled = centred / norm if index not in self.reasons else torch.zeros_like(centred)
-            self.parts.append(scaled.to(torch.promote_types(values.dtype, torch.float32)))
+            undefined = index in self.reasons
+            self.parts.append(torch.zeros_like(centred) if undefined else centred)
+            self.norms.append(1.0 if undefined else norm)
         self.widths = [part.shape[1] for part in self.parts]
 
-    def margins(self) -> tuple[Tensor, Tensor]:
-        """(k, n) diagonals of the kernels, and (k, n) row sums of the kernels without their diagonals."""
-        diagonals = torch.stack([part.double().pow(2).sum(1) for part in self.parts])
-        sums = torch.stack([part.double() @ part.double().sum(0) for part in self.parts])
-        return diagonals, sums - diagonals
+
+def _tame(flat: Tensor) -> tuple[Tensor, float]:
+    """The values, brought near 1 where squares would leave the range of single precision, and the largest of them."""
+    flat = flat.to(torch.promote_types(flat.dtype, torch.float32))
+    if not flat.numel():
+        return flat, 0.0
+    low, high = (float(bound) for bound in flat.aminmax())
+    size = max(-low, high)
+    if not np.isfinite(size) or 1 / TAME <= size <= TAME or size == 0:
+        return flat, size
+    return flat / size, 1.0
+
+
+def _centre(flat: Tensor) -> Tensor:
+    """Columns without their means; the second time takes away what rounding of a large mean has left."""
+    centred = flat - flat.mean(0)
+    return centred.sub_(centred.mean(0))
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What HSIC is made of, for each pair (a, b): of kernels K = X X' and L = Y Y' in double precision.
+
+    Attributes:
+        inner: <K, L>. diagonals: <diag K, diag L>. sums: (1'K~1)(1'L~1). rows: 1'K~L~1, where ~ is without diagonal.
+    """
+
+    inner: Tensor
+    diagonals: Tensor
+    sums: Tensor
+    rows: Tensor
+
+    def unbiased(self, n: int) -> Tensor:
+        """Song et al. 2012, equation 5, times n (n - 3)."""
+        return self.inner - self.diagonals + self.sums / ((n - 1) * (n - 2)) - 2 * self.rows / (n - 2)
 
 
 def _hsic(ones: _Side, others: _Side, debiased: bool) -> list[Array]:
-    """HSIC of each pair (a, b), of each with itself (a,), (b,), and the biased terms these two come from."""
-    cross, own, other = _inner(ones, others)
+    """HSIC of each pair (a, b), of each with itself (a,), (b,), and the biased terms these two come from.
+
+    Each representation counts as if its Frobenius norm were 1.
+    """
+    (cross, own, other), margins = _inner(ones, others)
     scales = own, other
     if debiased and ones.n >= 4:
-        n, (d1, r1), (d2, r2) = ones.n, ones.margins(), others.margins()
-        cross = _unbiased(n, cross, d1 @ d2.T, torch.outer(r1.sum(1), r2.sum(1)), r1 @ r2.T)
-        own = _unbiased(n, own, d1.pow(2).sum(1), r1.sum(1).pow(2), r1.pow(2).sum(1))
-        other = _unbiased(n, other, d2.pow(2).sum(1), r2.sum(1).pow(2), r2.pow(2).sum(1))
-    return [terms.cpu().numpy().copy() for terms in (cross, own, other, *scales)]
+        n, (d1, r1), (d2, r2) = ones.n, *margins
+        cross = _Terms(cross, d1 @ d2.T, torch.outer(r1.sum(1), r2.sum(1)), r1 @ r2.T).unbiased(n)
+        own = _Terms(own, d1.pow(2).sum(1), r1.sum(1).pow(2), r1.pow(2).sum(1)).unbiased(n)
+        other = _Terms(other, d2.pow(2).sum(1), r2.sum(1).pow(2), r2.pow(2).sum(1)).unbiased(n)
+    first, second = np.square(ones.norms), np.square(others.norms)
+    units = np.outer(first, second), first**2, second**2, first**2, second**2
+    found = (cross, own, other, *scales)
+    return [terms.cpu().double().numpy() / unit for terms, unit in zip(found, units, strict=True)]
 
 
-def _unbiased(n: int, inner: Tensor, diagonals: Tensor, sums: Tensor, rows: Tensor) -> Tensor:
-    """Song et al. 2012, equation 5, from <K, L>, <diag K, diag L>, (1'K~1)(1'L~1) and 1'K~L~1, times n (n - 3)."""
-    return inner - diagonals + sums / ((n - 1) * (n - 2)) - 2 * rows / (n - 2)
+Products = tuple[Tensor, Tensor, Tensor]  # <K, L> of each pair (a, b), and <K, K> of each (a,), (b,)
+Margins = tuple[Tensor, Tensor]  # (k, n) diagonals of the kernels, and sums of their rows without the diagonal
 
 
-def _inner(ones: _Side, others: _Side) -> tuple[Tensor, Tensor, Tensor]:
-    """<X X', Y Y'> = ||Y'X||^2 for each pair (a, b), and for each with itself (a,), (b,), the cheaper way."""
+def _inner(ones: _Side, others: _Side) -> tuple[Products, tuple[Margins, Margins]]:
+    """<X X', Y Y'> = ||Y'X||^2 and margins, by products of features or by kernels, whichever is cheaper."""
     n, wide, tall = ones.n, sum(ones.widths), sum(others.widths)
-    kernels = n * n * (wide + (0 if others is ones else tall)) + n * n * len(ones.widths) * len(others.widths)
-    return _by_features(ones, others) if n * wide * tall <= kernels else _by_kernels(ones, others)
+    kernels = n * n * (wide + (0 if others is ones else tall)) / 2 + n * n * len(ones.widths) * len(others.widths)
+    if n * wide * tall > kernels:
+        return _by_kernels(ones, others)
+    first = _margins(ones)
+    return _by_features(ones, others), (first, first if others is ones else _margins(others))
 
 
-def _by_features(ones: _Side, others: _Side) -> tuple[Tensor, Tensor, Tensor]:
+def _margins(side: _Side) -> Margins:
+    parts = [wide(part) for part in side.parts]
+    diagonals = torch.stack([part.square().sum(1) for part in parts])
+    return diagonals, torch.stack([part @ part.sum(0) for part in parts]) - diagonals
+
+
+def _by_features(ones: _Side, others: _Side) -> Products:
     right = torch.cat(others.parts, 1)
     ends = np.cumsum([0, *others.widths])
     rows = []
     for part in ones.parts:
-        squares = (part.to(right.dtype).T @ right).double().pow(2).sum(0)
+        squares = wide(part.to(right.dtype).T @ right).square().sum(0)
         rows.append(torch.stack([squares[start:end].sum() for start, end in pairwise(ends)]))
     cross = torch.stack(rows)
     if others is ones:
         return cross, torch.diagonal(cross), torch.diagonal(cross)
-    own, other = (torch.stack([(x.T @ x).double().pow(2).sum() for x in side.parts]) for side in (ones, others))
+    own, other = (torch.stack([wide(x.T @ x).square().sum() for x in side.parts]) for side in (ones, others))
     return cross, own, other
 
 
-def _by_kernels(ones: _Side, others: _Side) -> tuple[Tensor, Tensor, Tensor]:
-    cross, own, other = (ones.parts[0].new_zeros(size, dtype=torch.float64) for size in _sizes(ones, others))
-    stripe = max(1, int(4e6 / (ones.n * max(len(ones.parts), len(others.parts)))))
-    for start in range(0, ones.n, stripe):
-        left = _stripes(ones, start, stripe)
-        right = left if others is ones else _stripes(others, start, stripe)
-        cross += left @ right.T
-        own += left.pow(2).sum(1)
-        other += right.pow(2).sum(1)
-    return cross, own, other
+def _by_kernels(ones: _Side, others: _Side) -> tuple[Products, tuple[Margins, Margins]]:
+    """Half of each kernel, a stripe of rows at a time: what lies right of a stripe's square stands below it too."""
+    n, sides = ones.n, (ones,) if others is ones else (ones, others)
+    made = [_Kernels(side) for side in sides]
+    first, second = made[0], made[-1]
+    cross = torch.zeros(len(ones.parts), len(others.parts), dtype=torch.float64, device=first.device)
+    most = STRIPE_BYTES // (8 * n * sum(len(side.parts) for side in sides))
+    for start in range(0, n, step := max(1, min(most, -(-n // STRIPES)))):
+        stripes = [kernels.stripe(start, step) for kernels in made]
+        cross += stripes[0] @ stripes[-1].T
+    return (cross, first.squares, second.squares), (first.margins(), second.margins())
 
 
-def _sizes(ones: _Side, others: _Side) -> tuple[tuple[int, ...], ...]:
-    a, b = len(ones.parts), len(others.parts)
-    return (a, b), (a,), (b,)
+class _Kernels:
+    """One side's kernels X X', met stripe by stripe.
 
+    Attributes:
+        squares: (k,) <K, K> so far.
+    """
 
-def _stripes(side: _Side, start: int, size: int) -> Tensor:
-    """(k, size * n) rows ``start`` and on of every kernel, in double precision."""
-    return torch.stack([(part[start : start + size] @ part.T).reshape(-1).double() for part in side.parts])
+    def __init__(self, side: _Side) -> None:
+        self.parts, count = side.parts, len(side.parts)
+        self.device = wide(side.parts[0][:1]).device
+        self.squares, self._diagonals, self._sums = (
+            torch.zeros(shape, dtype=torch.float64, device=self.device)
+            for shape in ((count,), (count, side.n), (count, side.n))
+        )
+
+    def stripe(self, start: int, size: int) -> Tensor:
+        """(k, m) of each kernel, rows ``start`` and on, from the diagonal to the right, so weighted that products of
+        two stripes count both halves."""
+        found = []
+        for index, part in enumerate(self.parts):
+            rows = wide(part[start : start + size] @ part[start:].T)
+            height = len(rows)
+            self._diagonals[index, start : start + height] = torch.diagonal(rows)
+            self._sums[index, start : start + height] += rows.sum(1)
+            self._sums[index, start + height :] += rows[:, height:].sum(0)
+            rows[:, height:] *= 2**0.5
+            found.append(rows.reshape(-1))
+        stacked = torch.stack(found)
+        self.squares += stacked.square().sum(1)
+        return stacked
+
+    def margins(self) -> Margins:
+        """Once all stripes were met."""
+        return self._diagonals, self._sums - self._diagonals

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from engine.studies.landscape import similarity
 from engine.studies.landscape.distances import function_distances, off_diagonal_mean, weight_distances
 from engine.studies.landscape.representations import feature_layers, layer_features, mixed_inputs, network_outputs
 from engine.studies.landscape.similarity import CONSTANT, FEW, INFINITE, NOISE, CkaAccumulator, DifferentInputs, cka
@@ -58,6 +59,54 @@ def test_features_and_kernels_agree():
     both = cka(wide + narrow).values
     assert np.allclose(both[2:, 2:], cka(narrow).values, atol=1e-12)
     assert np.allclose(both[:2, :2], cka(wide).values, atol=1e-12)
+
+
+@pytest.mark.parametrize("flag", [False, True])
+@pytest.mark.parametrize("alone", [False, True])
+def test_wide_features_in_single_precision_agree_with_the_formula_of_features(alone, flag, monkeypatch):
+    """1024 features of 203 inputs, with means far above the spread, by kernels: ten stripes and a remainder."""
+    ways = []
+    for name in ("_by_kernels", "_by_features"):
+        plain = getattr(similarity, name)
+        monkeypatch.setattr(similarity, name, lambda *a, plain=plain, name=name: ways.append(name) or plain(*a))
+    shared = torch.randn(203, 40, generator=torch.Generator().manual_seed(9))
+    one, other = (
+        [
+            100
+            + torch.randn(203, 1024, generator=torch.Generator().manual_seed(seed)) / 4
+            + shared.repeat(1, 26)[:, :1024]
+            for seed in seeds
+        ]
+        for seeds in ((1, 2), (3, 4))
+    )
+    found = cka(one, None if alone else other, debiased=flag).values
+    assert ways == ["_by_kernels"]
+    monkeypatch.setattr(similarity, "_inner", by_features)
+    wide = [[part.double() for part in side] for side in (one, one if alone else other)]
+    np.testing.assert_allclose(found, cka(*wide, debiased=flag).values, rtol=0, atol=1e-6)
+
+
+def by_features(ones, others):
+    return similarity._by_features(ones, others), (similarity._margins(ones), similarity._margins(others))
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-12, 1e12, 1e30])
+@pytest.mark.parametrize("shape", [(40, 3), (40, 90)])
+def test_huge_and_tiny_values_keep_their_similarity(shape, size):
+    x, y = draw(*shape).float(), draw(*shape, seed=1).float()
+    for flag in (False, True):
+        assert cka([x * size], [y], debiased=flag).values == pytest.approx(
+            cka([x], [y], debiased=flag).values, abs=1e-6
+        )
+
+
+@pytest.mark.parametrize("stripe", [1, 7, 1 << 28])
+def test_stripes_of_any_height_make_the_same_kernels(monkeypatch, stripe):
+    parts = [draw(23, 50, seed=i) for i in range(3)]
+    expected = cka(parts[:2], parts[2:], debiased=True).values
+    monkeypatch.setattr(similarity, "STRIPE_BYTES", stripe * 8 * 23 * 3)
+    monkeypatch.setattr(similarity, "STRIPES", 1)
+    np.testing.assert_allclose(cka(parts[:2], parts[2:], debiased=True).values, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("flag", [False, True])

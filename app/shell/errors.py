@@ -8,9 +8,10 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
 
 from app.shell.text import tr
 from app.shell.theme import Level
@@ -72,6 +73,23 @@ def why(reader: RunReader) -> str:
         process = reader.status.process
         return tr(CAUSES[reader.reason], host=process.host if process else "")
     return ""
+
+
+@runtime_checkable
+class Reports(Protocol):
+    """What shows errors: a tab, or the window."""
+
+    def report(self, error: EngineError) -> None:
+        """Show an error in the notices."""
+
+
+def report(widget: QWidget, error: EngineError) -> None:
+    """Show an error in the notices of the window that a widget stands in."""
+    place: QWidget | None = widget
+    while place is not None and not isinstance(place, Reports):
+        place = place.parentWidget()
+    if place is not None:
+        place.report(error)
 
 
 class Reporter(QObject):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QMenu, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
+from app.shell.errors import report
 from app.shell.icons import icon
 from app.shell.text import live, tr
 from app.shell.theme import SPACE_2, SPACE_3, theme
@@ -17,6 +19,8 @@ from app.widgets.labels import ElidedLabel, Label, tool
 from app.widgets.plot import Plot
 from app.widgets.table_view import TableDialog
 from engine.errors import EngineError
+
+_THROUGH_QT = re.compile(r"^(Error calling Python override of \S+: )+")
 
 
 class _Sentence(Label):
@@ -32,12 +36,20 @@ class _Sentence(Label):
         return QSize(200, 100)
 
 
+class PictureFailed(EngineError):
+    """Raised in place of whatever a picture raised while it was painted."""
+
+    what = "The picture “{title}” failed."
+    why = "{reason}."
+    remedy = "The numbers behind it are kept. Please report it with the log."
+
+
 class Card(QFrame):
-    """A titled frame around one picture.
+    """A titled frame around one picture. What goes wrong is shown in the notices of its tab or window.
 
     Signals:
         maximise: the user wants this card alone on the page, or back among the others.
-        failed: saving went wrong, with the EngineError that says why.
+        failed: painting or saving went wrong, with the EngineError that says why.
         saved: the file that was written.
     """
 
@@ -54,6 +66,8 @@ class Card(QFrame):
         self._extra: list[tuple[str, Callable[[], object], str]] = []
         self._body: QWidget | None = None
         self._maximised = False
+        self._told: set[str] = set()
+        self.failed.connect(lambda error: report(self, error))
         self.setProperty("role", "card")
         self.setMinimumSize(240, 200)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -132,6 +146,8 @@ class Card(QFrame):
         self._stack.addWidget(widget)
         if isinstance(widget, Plot):
             widget.filled.connect(self._filled)
+            # Later, because a widget cannot be hidden while it paints.
+            widget.broke.connect(self._broke, Qt.ConnectionType.QueuedConnection)
             self._filled(not widget.is_empty())
         else:
             self.show_body()
@@ -141,6 +157,18 @@ class Card(QFrame):
             self.show_body()
         elif self._empty:
             self.show_empty()
+
+    def _broke(self, error: Exception | None) -> None:
+        if error is None:
+            self._filled(isinstance(self._body, Plot) and not self._body.is_empty())
+            return
+        reason = f"{type(error).__name__}: {_THROUGH_QT.sub('', str(error))}".rstrip(".: ")
+        self.show_empty("This picture failed: {reason}", reason=reason)
+        if reason not in self._told:
+            self._told.add(reason)
+            failure = PictureFailed(title=tr(self._title), reason=reason)
+            failure.__cause__ = error
+            self.failed.emit(failure)
 
     def set_caption(self, template: str, **params: object) -> None:
         """One line saying what is plotted and with what data: English template and its values."""

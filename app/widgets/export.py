@@ -11,6 +11,7 @@ from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QWidget
 
 from app.shell.theme import LIGHT, Tokens, tokens
+from app.widgets.plot.files import painting
 from app.widgets.plot.table import Table
 from engine.errors import EngineError
 
@@ -57,10 +58,9 @@ def image(widget: QWidget, *, light: bool = False, scale: float = 2.0, size: QSi
     look = LIGHT if light else tokens()
     found = QImage((wanted * scale).toSize(), QImage.Format.Format_ARGB32)
     found.fill(look.colour("panel"))
-    painter = QPainter(found)
-    painter.scale(scale, scale)
-    _paint(widget, painter, wanted, look, vector=False)
-    painter.end()
+    with painting(found) as painter:
+        painter.scale(scale, scale)
+        _paint(widget, painter, wanted, look, vector=False)
     found.setDotsPerMeterX(round(96 * scale / 0.0254))
     found.setDotsPerMeterY(round(96 * scale / 0.0254))
     return found
@@ -79,10 +79,9 @@ def svg(widget: QWidget, *, light: bool = False, size: QSizeF | None = None, tit
     generator.setTitle(title)
     generator.setDescription(notes)
     look = LIGHT if light else tokens()
-    painter = QPainter(generator)
-    painter.fillRect(QRectF(0, 0, wanted.width(), wanted.height()), look.colour("panel"))
-    _paint(widget, painter, wanted, look, vector=True)
-    painter.end()
+    with painting(generator) as painter:
+        painter.fillRect(QRectF(0, 0, wanted.width(), wanted.height()), look.colour("panel"))
+        _paint(widget, painter, wanted, look, vector=True)
     return cast(bytes, buffer.data().data())
 
 
@@ -99,11 +98,10 @@ def pdf(widget: QWidget, *, light: bool = False, size: QSizeF | None = None, tit
     )
     writer.setPageMargins(QMarginsF(0, 0, 0, 0))
     look = LIGHT if light else tokens()
-    painter = QPainter(writer)
-    painter.scale(1200 / 96, 1200 / 96)
-    painter.fillRect(QRectF(0, 0, wanted.width(), wanted.height()), look.colour("panel"))
-    _paint(widget, painter, wanted, look, vector=True)
-    painter.end()
+    with painting(writer) as painter:
+        painter.scale(1200 / 96, 1200 / 96)
+        painter.fillRect(QRectF(0, 0, wanted.width(), wanted.height()), look.colour("panel"))
+        _paint(widget, painter, wanted, look, vector=True)
     return cast(bytes, buffer.data().data())
 
 
@@ -171,7 +169,6 @@ def transparent(widget: QWidget) -> QImage:
     """The picture on a transparent ground, at the size on screen."""
     found = QImage(widget.size(), QImage.Format.Format_ARGB32_Premultiplied)
     found.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(found)
-    _paint(widget, painter, QSizeF(widget.size()), tokens(), vector=False)
-    painter.end()
+    with painting(found) as painter:
+        _paint(widget, painter, QSizeF(widget.size()), tokens(), vector=False)
     return found

@@ -15,11 +15,21 @@ import numpy as np
 import pyqtgraph as pg
 from pyqtgraph.graphicsItems.ScatterPlotItem import Symbols
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QBrush, QPainter, QPainterPath, QPen, QPixmap, QTransform
+from PySide6.QtGui import QBrush, QPaintDevice, QPainter, QPainterPath, QPen, QPixmap, QTransform
 from PySide6.QtWidgets import QGraphicsItem, QGraphicsPathItem, QGraphicsPixmapItem
 
 STROKED = (pg.PlotCurveItem, pg.ScatterPlotItem, pg.InfiniteLine, pg.FillBetweenItem, pg.ErrorBarItem)
 SHARP = 3.0
+
+
+@contextmanager
+def painting(device: QPaintDevice) -> Iterator[QPainter]:
+    """A painter that is ended whatever happens: one left open takes the process down with its device."""
+    painter = QPainter(device)
+    try:
+        yield painter
+    finally:
+        painter.end()
 
 
 @contextmanager
@@ -89,12 +99,11 @@ def _raster(item: pg.ImageItem, box: pg.ViewBox, smooth: bool) -> QGraphicsPixma
     size = box.rect().size()
     found = QPixmap(max(1, round(size.width() * SHARP)), max(1, round(size.height() * SHARP)))
     found.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(found)
-    painter.scale(found.width() / max(1.0, size.width()), found.height() / max(1.0, size.height()))
-    painter.setTransform(item.itemTransform(box)[0], True)
-    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
-    item.paint(painter, None, None)
-    painter.end()
+    with painting(found) as painter:
+        painter.scale(found.width() / max(1.0, size.width()), found.height() / max(1.0, size.height()))
+        painter.setTransform(item.itemTransform(box)[0], True)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
+        item.paint(painter, None, None)
     copy = QGraphicsPixmapItem(found, box)
     copy.setTransform(QTransform.fromScale(size.width() / found.width(), size.height() / found.height()))
     return copy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,12 +24,14 @@ from PySide6.QtWidgets import QGraphicsGridLayout, QGraphicsView, QSizePolicy, Q
 
 from app.shell.theme import Tokens, theme, tokens
 from app.widgets.plot.axis import TickAxis, fit
-from app.widgets.plot.files import outlined
+from app.widgets.plot.files import outlined, painting
 from app.widgets.plot.legend import Entry, Legend
 from app.widgets.plot.readout import paint_readout
 from app.widgets.plot.redraw import redraw
 from app.widgets.plot.scale import Axis, Ticks, View, padded
 from app.widgets.plot.table import Table
+
+log = logging.getLogger(__name__)
 
 TOP, RIGHT, LEFT = 8.0, 12.0, 6.0
 _KEYBOARD = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason, Qt.FocusReason.ShortcutFocusReason)
@@ -51,10 +54,12 @@ class Plot(pg.GraphicsView):
     Signals:
         view_changed: the visible range changed by the user.
         filled: there is something to show now (True), or nothing any more.
+        broke: painting raised this exception; None when it paints again.
     """
 
     view_changed = Signal()
     filled = Signal(bool)
+    broke = Signal(object)
     grid = True
     keep_aspect = False
 
@@ -70,7 +75,8 @@ class Plot(pg.GraphicsView):
         self._look, self._ratio = tokens(), 1.0
         self._pointer: QPointF | None = None
         self._stale = self._wordless = True
-        self._by_keyboard = self._full = self._to_file = False
+        self._by_keyboard = self._full = self._to_file = self._broken = False
+        self._said = ""
         self.setAccessibleName(name)
         self.setMinimumSize(180, 140)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -201,6 +207,8 @@ class Plot(pg.GraphicsView):
         if full != self._full:
             self._full = full
             self.filled.emit(full)
+        if self._broken:
+            redraw().request(self._try_again)
         self.viewport().update()
 
     def refresh_soon(self) -> None:
@@ -297,8 +305,10 @@ class Plot(pg.GraphicsView):
         ``vector`` changes nothing: files of pixels and of shapes get the same outlines.
         """
         self._to_file = True
-        self._sync(look, size)
-        self._to_file = False
+        try:
+            self._sync(look, size)
+        finally:
+            self._to_file = False
         hidden = [item for item in self.over_files() if item.isVisible()]
         for item in hidden:
             item.hide()
@@ -313,10 +323,28 @@ class Plot(pg.GraphicsView):
         self.viewport().update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        if self._stale or self._ratio != self.devicePixelRatioF():
-            self._sync(tokens(), QSizeF(self.viewport().size()), self.devicePixelRatioF())
-        super().paintEvent(event)
-        painter = QPainter(self.viewport())
+        if self._broken:
+            return
+        try:
+            if self._stale or self._ratio != self.devicePixelRatioF():
+                self._sync(tokens(), QSizeF(self.viewport().size()), self.devicePixelRatioF())
+            super().paintEvent(event)
+            with painting(self.viewport()) as painter:
+                self._paint_over(painter)
+        except Exception as error:  # one of ours, of a subclass or of an item: it must not come back at every frame
+            self._broken = True
+            if repr(error) != self._said:
+                self._said = repr(error)
+                log.exception("the picture %r failed", self.accessibleName())
+            self.broke.emit(error)
+
+    def _try_again(self) -> None:
+        self._broken = False
+        self.grab()
+        if not self._broken:
+            self.broke.emit(None)
+
+    def _paint_over(self, painter: QPainter) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self._pointer is not None and self._area.contains(self._pointer):
             found = self.reading(self._pointer)
@@ -327,7 +355,6 @@ class Plot(pg.GraphicsView):
             painter.setPen(QPen(self._look.colour("accent"), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 6, 6)
-        painter.end()
 
     def paint_cross(self, painter: QPainter, at: QPointF) -> None:
         """The thin line under the pointer."""

@@ -218,7 +218,7 @@ class BootRun:
 
     def shown(self, step: ChainStep) -> tuple[int, Mixture, Projection]:
         """The best chain so far, its mixture of scores and the axes of these."""
-        best = self.chains.trace.best(self.chains.rules.window)
+        best = self.chains.best()
         if isinstance(self.chains, BootSpectral):
             return best, _heavy_first(self._plain()[0].mixture(step.params, best, self.family)), self.chains.basis(best)
         return best, _heavy_first(self._setting.frame.mixture(step.params, best, self.family)), self.projection

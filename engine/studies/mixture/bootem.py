@@ -25,6 +25,9 @@ from engine.studies.mixture.parameters import Array, Parameters
 from engine.studies.mixture.regularise import Guard
 from engine.studies.mixture.sweep import MemoryRows, membership_moments, sweep
 
+# Rows of a component below which a chain counts as one that has lost it.
+KEPT = 5
+
 
 @dataclass(frozen=True)
 class ChainRules:
@@ -64,8 +67,8 @@ class Chains:
     Attributes:
         params: R chains: the M-step of the averaged memberships. memberships: (R, n, G), out-of-bag averages.
         log_likelihood, out_of_bag: (T, R) traces per row. weights: (T, R, G) trace. cosine: (T, R) trace.
-        best: the chain with the highest out-of-bag likelihood over the last window. settled: whether the stop rule
-            fired. reseeds: (R,).
+        best: the chain with the highest out-of-bag likelihood over the last window among those that kept their
+            components. settled: whether the stop rule fired. reseeds: (R,).
     """
 
     params: Parameters
@@ -101,10 +104,13 @@ class Averages:
         self.times[:, rows] += left_out
         self.all[:, :, rows] += z
 
-    def memberships(self) -> Array:
-        """(R, n, G), rows sum to 1."""
-        z = np.where(self.times > 0, self.out, self.all)
-        z = z / np.maximum(z.sum(axis=0), 1e-300)
+    def memberships(self, active: NDArray[np.bool_]) -> Array:
+        """(R, n, G), rows sum to 1; active: (R, G), components that are gone own nothing."""
+        kept = active.T[:, :, None].astype(np.float64)
+        z = np.where(self.times > 0, self.out, self.all) * kept
+        # A row that belonged wholly to a component that is gone may belong to any.
+        z = np.where(z.sum(axis=0) > 0, z, kept)
+        z = z / z.sum(axis=0)
         return np.ascontiguousarray(z.transpose(1, 2, 0))
 
     def state(self) -> dict[str, Any]:
@@ -170,9 +176,16 @@ class Traces:
         self.weights.append(params.weights)
         self.cosine.append(cosine)
 
-    def best(self, window: int) -> int:
-        """The chain with the highest out-of-bag likelihood over the last window."""
-        return int(np.argmax(np.array(self.out_of_bag[-window:]).mean(axis=0)))
+    def best(self, window: int, least: float = 0.0) -> int:
+        """The chain with the highest out-of-bag likelihood over the last window.
+
+        Args:
+            least: weight that all components of a chain should have; chains in which one has less, since it was
+                swallowed, count only where there is no other.
+        """
+        out = np.array(self.out_of_bag[-window:]).mean(axis=0)
+        whole = self.weights[-1].min(axis=1) >= least
+        return int(np.argmax(np.where(whole | ~whole.any(), out, -np.inf)))
 
     def state(self) -> dict[str, Any]:
         """Plain arrays from which ``restore`` goes on."""
@@ -237,6 +250,10 @@ class Resampled(ABC):
             observe(ChainStep(self.step, params, *last))
         self.fired = settled(self.trace.log_likelihood, self.rules)
 
+    def best(self) -> int:
+        """The best chain so far that keeps its components."""
+        return self.trace.best(self.rules.window, KEPT / self.n)
+
     @abstractmethod
     def iterate(self, observe: ObserveChains | None) -> None:
         """One iteration of all chains."""
@@ -249,8 +266,7 @@ class Resampled(ABC):
         """The result, with these final parameters and memberships (R, n, G)."""
         trace = self.trace
         likelihood, out, weights, cosine = (np.array(getattr(trace, name)) for name in trace.NAMES)
-        best = trace.best(self.rules.window)
-        return Chains(params, z, likelihood, out, weights, cosine, best, self.fired, self.reseeds)
+        return Chains(params, z, likelihood, out, weights, cosine, self.best(), self.fired, self.reseeds)
 
     def state(self) -> dict[str, Any]:
         """Plain arrays from which ``restore`` goes on."""
@@ -318,7 +334,7 @@ class BootEM(Resampled):
 
     def finish(self) -> Chains:
         """The M-step of the averaged memberships."""
-        z = self.average.memberships()
+        z = self.average.memberships(self.params.active)
         moments = membership_moments(self.rows, z, self.family in DIAGONAL)
         return self.chains(maximise(self.family, moments, self.guard, previous=self.params), z)
 

@@ -11,22 +11,25 @@ from numpy.typing import NDArray
 from engine.studies.mixture.agreement import adjusted_rand_index, classical_scaling
 from engine.studies.mixture.basins import SAME, Basins, basins, grouped
 from engine.studies.mixture.boot_fit import BootFit
+from engine.studies.mixture.bootem import ChainRules
 from engine.studies.mixture.config import FitConfig
 from engine.studies.mixture.discriminant import discriminant_axes
 from engine.studies.mixture.errors import MOST_COLUMNS
 from engine.studies.mixture.families import Family
 from engine.studies.mixture.fit import Fit
+from engine.studies.mixture.gaps import merged, on_axes, whole_rows
 from engine.studies.mixture.kinds import Fitted
 from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.parameters import Array
 from engine.studies.mixture.setting import Setting
+from engine.studies.mixture.tracing import MOST_WEIGHTS, ChainTraces, sorted_weights, worth_showing
 
 SOLUTIONS = 12  # maxima that are kept with their parameters
 
 
 def bare(config: FitConfig, setting: Setting, mixture: Mixture, memberships: Array, log_likelihood: float,
-         family: Family, components: int) -> Fitted:  # fmt: skip
-    """A mixture without the starts behind it."""
+         family: Family, components: int, count: int) -> Fitted:  # fmt: skip
+    """A mixture without the starts behind it; count: rows that take part in the estimates."""
     d, none = setting.x.shape[1], np.zeros(0)
     g = len(mixture.weights)
     return Fitted(
@@ -43,7 +46,7 @@ def bare(config: FitConfig, setting: Setting, mixture: Mixture, memberships: Arr
         discriminant=directions(mixture), trace=np.zeros((0, 0)),
         trace_out_of_bag=np.zeros((0, 0)), axes=np.zeros((d, 0)), scores_mean=np.zeros(d), scores_scale=np.ones(d),
         score_means=np.zeros((g, 0)), score_covariances=np.zeros((g, 0, 0)), eigenvalues=none, complete=False,
-        data=config.data.model_dump(mode="json"),
+        data=config.data.model_dump(mode="json"), count=count,
     )  # fmt: skip
 
 
@@ -66,57 +69,96 @@ def part_of(setting: Setting) -> Setting:
     return Setting(table, setting.classes, setting.known[at], np.arange(len(at)))
 
 
-def of_fit(config: FitConfig, setting: Setting, fit: Fit) -> Fitted:
-    """The artifact of a fit by EM or one of its relatives."""
+def of_fit(config: FitConfig, setting: Setting, fit: Fit, traces: ChainTraces) -> Fitted:
+    """The artifact of a fit by EM or one of its relatives.
+
+    Args:
+        setting: all rows; where some did not take part, they get memberships too. traces: of the fit's chains.
+    """
     x = setting.x
-    whole = ~np.isnan(x).any(axis=1)
+    whole = whole_rows(x)
     # Partitions are compared on complete rows, or on all with gaps filled where hardly any row is complete.
-    rows = x[whole] if whole.mean() > 0.2 else np.where(np.isnan(x), np.nanmean(x, axis=0), x)
+    filled = fit.mixture.dof is None and whole.mean() <= 0.2
+    rows = np.where(np.isnan(x), np.nanmean(x, axis=0), x) if filled else x[whole]
     found = _reached_first(basins(fit, rows, seed=config.seed), fit.finished)
     kept = found.chain[:SOLUTIONS]
     solutions = [fit.mixture if chain == fit.best else fit.solution(int(chain)) for chain in kept]
     memberships = [one.responsibilities(x[setting.sample]) for one in solutions]
     lower = np.minimum.outer(np.diagonal(found.barrier), np.diagonal(found.barrier))
     best = bare(config, setting, fit.mixture, fit.mixture.responsibilities(x), fit.log_likelihood, fit.family,
-                fit.components)  # fmt: skip
+                fit.components, fit.n)  # fmt: skip
+    shown = worth_showing(fit, found.chain, int(fit.iterations.max()) + 1)
+    traced = traces.of(fit.starts[shown], fit.components)
     return replace(
         best, **_stacked(solutions, memberships, fit.components), degrees=fit.degrees, start_kinds=tuple(fit.kinds),
         log_likelihoods=fit.log_likelihoods, objectives=fit.objectives, finished=fit.finished, spurious=fit.spurious,
         iterations=fit.iterations, member=found.member, position=found.position, agreement=found.agreement,
         share=found.share, maxima_log_likelihoods=fit.log_likelihoods[found.chain], barrier=lower - found.barrier,
+        trace=traced.values, trace_chain=shown, trace_weights=sorted_weights(traced.weights, fit.params.weights[shown]),
         complete=True,
     )  # fmt: skip
 
 
-def of_boot(config: FitConfig, setting: Setting, boot: BootFit, family: Family, components: int) -> Fitted:
-    """The artifact of a resampled spectral fit; its maxima are those of the chains."""
+def of_boot(config: FitConfig, setting: Setting, boot: BootFit, rules: ChainRules, family: Family,
+            components: int) -> Fitted:  # fmt: skip
+    """The artifact of a resampled spectral fit; its maxima are those of the chains.
+
+    Args:
+        setting: all rows; those with gaps, which did not take part, get memberships too.
+    """
+    took, chains = whole_rows(setting.x), boot.chains
+    scaled = (setting.x[~took] - boot.mean) / boot.scale
+    z, scores = on_axes(boot.projection, boot.mixture, scaled)
     wide = setting.x.shape[1] > MOST_COLUMNS
     if wide:
-        setting = _on_axes(setting, boot.scores)
-    x, chains = setting.x, boot.chains
-    mixture = boot.mixture if wide else boot.on_all_columns()
-    window = chains.out_of_bag[-20:].mean(axis=0)
+        setting = renamed(setting, merged(took, boot.scores, scores))
+    window = chains.out_of_bag[-rules.window :].mean(axis=0)
     labels = chains.memberships.argmax(axis=2)
-    member, leaders, distance = grouped(labels[:, setting.sample], window, chains.best, SAME)
-    kept = leaders[:SOLUTIONS]
-    memberships = [boot.memberships, *(_by_weight(chains.memberships[c]) for c in kept[1:])]
-    solutions = [mixture, *(_moments(x, z, family) for z in memberships[1:])]
-    likelihoods = chains.log_likelihood[-1] * len(x)
-    log_likelihood = float(mixture.log_density(x).sum())
-    count = len(labels)
-    best = bare(config, setting, mixture, boot.memberships, log_likelihood, family, components)
+    pictured = np.flatnonzero(np.isin(np.flatnonzero(took), setting.sample))
+    member, leaders, distance = grouped(labels[:, pictured], window, chains.best, SAME)
+    mixture = boot.mixture if wide else boot.on_all_columns()
+    memberships, solutions = [merged(took, boot.memberships, z)], [mixture]
+    for chain in leaders[1:SOLUTIONS]:
+        own = _by_weight(chains.memberships[chain])
+        inner = _moments(boot.scores, own, family)
+        memberships.append(merged(took, own, on_axes(boot.projection, inner, scaled)[0]))
+        solutions.append(inner if wide else _moments(setting.x[took], own, family))
+    likelihoods, count, n = chains.log_likelihood[-1] * took.sum(), len(labels), int(took.sum())
+    log_likelihood = float(mixture.log_density(setting.x[took]).sum())
+    best = bare(config, setting, mixture, memberships[0], log_likelihood, family, components, n)
     return replace(
-        best, **_stacked(solutions, [z[setting.sample] for z in memberships], components),
-        start_kinds=("chain",) * count, log_likelihoods=likelihoods, objectives=window * len(x),
+        best, **_stacked(solutions, [one[setting.sample] for one in memberships], components),
+        start_kinds=("chain",) * count, log_likelihoods=likelihoods, objectives=window * n,
         finished=np.ones(count, bool), spurious=np.zeros(count, bool),
         iterations=np.full(count, len(chains.out_of_bag)),
         member=member, position=classical_scaling(distance),
         agreement=np.array([adjusted_rand_index(labels[chains.best], one) for one in labels]),
         share=np.bincount(member, minlength=len(leaders)) / count, maxima_log_likelihoods=likelihoods[leaders],
-        barrier=np.full((len(leaders), len(leaders)), np.nan), trace=chains.log_likelihood,
-        trace_out_of_bag=chains.out_of_bag, eigenvalues=boot.spectrum.values, complete=True,
+        barrier=np.full((len(leaders), len(leaders)), np.nan), eigenvalues=boot.spectrum.values, complete=True,
+        **traces_of(chains.log_likelihood, chains.out_of_bag, chains.weights, chains.cosine, chains.params.weights,
+                    np.argsort(-window, kind="stable"), rules, config.method),
         **({"scaling": "none"} if wide else _axes(boot)),
     )  # fmt: skip
+
+
+def traces_of(likelihood: Array, out_of_bag: Array, weights: Array, cosine: Array, final: Array,
+              chains: NDArray[np.intp], rules: ChainRules, method: str) -> dict[str, Any]:  # fmt: skip
+    """The traces of resampled chains: (T, R) each, weights (T, R, G).
+
+    Args:
+        final: (R, G) weights by which each chain's components are ordered. chains: the best first.
+    """
+    chains = chains[: max(1, MOST_WEIGHTS // max(len(weights) * weights.shape[2], 1))]
+    angle = cosine[:, chains].astype(np.float32) if method == "bootspectral" else np.zeros((0, len(chains)), np.float32)
+    return {
+        "trace": likelihood[:, chains].astype(np.float32),
+        "trace_chain": chains,
+        "trace_out_of_bag": out_of_bag[:, chains].astype(np.float32),
+        "trace_angle": angle,
+        "trace_weights": sorted_weights(weights[:, chains].astype(np.float32), final[chains]),
+        "burn": rules.burn,
+        "window": rules.window,
+    }
 
 
 def _axes(boot: BootFit) -> dict[str, Any]:
@@ -129,8 +171,8 @@ def _axes(boot: BootFit) -> dict[str, Any]:
     }
 
 
-def _on_axes(setting: Setting, scores: Array) -> Setting:
-    """A table too wide for covariances of its columns, in the coordinates of its axes."""
+def renamed(setting: Setting, scores: Array) -> Setting:
+    """A table too wide for covariances of its columns, in the coordinates of its axes; scores (n, q)."""
     names = tuple(f"axis {i + 1}" for i in range(scores.shape[1]))
     return replace(setting, table=replace(setting.table, x=scores, names=names, resolution=np.zeros(scores.shape[1])))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,25 +11,23 @@ from engine.errors import EngineError
 from engine.runs.run import Run
 from engine.studies.contract import Cost, TaskConfig
 from engine.studies.mixture.agreement import adjusted_rand_index, normalised_mutual_information
-from engine.studies.mixture.boot_fit import Method as Resampled
-from engine.studies.mixture.boot_fit import boot_fit
-from engine.studies.mixture.bootem import ChainRules, ChainStep
+from engine.studies.mixture.boot_fit import BootFit
+from engine.studies.mixture.boot_run import ResampledRun
+from engine.studies.mixture.bootem import ChainRules
 from engine.studies.mixture.config import RESAMPLED, FitConfig
 from engine.studies.mixture.cost import fit_cost
 from engine.studies.mixture.criteria import criteria
 from engine.studies.mixture.criteria import entropy as entropy_of
-from engine.studies.mixture.em import Iteration
 from engine.studies.mixture.families import Family
-from engine.studies.mixture.fit import Fit, Options, by_weight, fit, prepare
-from engine.studies.mixture.fitted import bare, of_boot, of_fit, part_of
-from engine.studies.mixture.health import examine
+from engine.studies.mixture.fit import Fit, Options, fit
+from engine.studies.mixture.fit_run import FitRun
+from engine.studies.mixture.fitted import of_boot, of_fit
+from engine.studies.mixture.health import GAP, examine
 from engine.studies.mixture.kinds import Choice, Fitted
 from engine.studies.mixture.mixture import Mixture
-from engine.studies.mixture.setting import Setting, Tick, options_of, prepare_table
-from engine.studies.mixture.student import fit_t
+from engine.studies.mixture.setting import Setting, prepare_table, reads_in_parts
+from engine.studies.mixture.spectral import bootstrap_allowed, rows_wanted
 
-TELL_SECONDS = 1.0
-SHARE = 20  # telling takes at most a twentieth of the time
 OVERFITTED = 5  # rows a parameter below which a fit is warned of
 
 
@@ -40,37 +37,6 @@ class EmptyChoice(EngineError):
     what = "The choice of model has no fit to take."
     why = "No family could be fitted to its table."
     remedy = "Name a family and a number of clusters instead."
-
-
-class Live:
-    """Publishes the best start so far while EM climbs."""
-
-    def __init__(self, config: FitConfig, run: Run, setting: Setting, family: Family, components: int) -> None:
-        self.config, self.task, self.family, self.components = config, run, family, components
-        self.setting = part_of(setting)
-        self.tick = Tick(run)
-        self.n = len(setting.x)
-        self.frame = prepare(setting.x, components, family, _options(config, setting)).frame
-        self._due = time.monotonic() + TELL_SECONDS
-        self._passes = 0
-
-    def __call__(self, seen: Iteration) -> None:
-        """After every pass."""
-        self.tick()
-        self._passes += 1
-        begun = time.monotonic()
-        if begun < self._due:
-            return
-        at = int(np.argmax(seen.objective))
-        mixture = by_weight(self.frame.mixture(seen.params, at, self.family))
-        value = float(seen.log_likelihood[at]) + self.n * self.frame.log_volume
-        z = mixture.responsibilities(self.setting.x)
-        shown = bare(self.config, self.setting, mixture, z, value, self.family, self.components)
-        self.task.publish("mixture", shown)
-        self.task.measure("mixture_log_likelihood", value, step=self._passes)
-        self.task.progress(1 - 0.5 ** (self._passes / 100), 1.0)
-        now = time.monotonic()
-        self._due = now + max(TELL_SECONDS, SHARE * (now - begun))
 
 
 class FitMixture:
@@ -83,15 +49,18 @@ class FitMixture:
         return fit_cost(config)
 
     def run(self, config: FitConfig, run: Run) -> None:
-        """One unit: all starts run together."""
-        whole = config.method == "t" or config.method in RESAMPLED
-        setting = prepare_table(config, run, complete=whole)
+        """Waves of starts, finalists and escapes are units, or iterations of the two bootstraps."""
         family, components = self._model(config, run)
-        for _ in run.units(["fit"]):
-            if config.method in RESAMPLED:
-                self._boot(config, run, setting, family, components)
-            else:
-                self._climb(config, run, setting, family, components)
+        if config.method == "em" and reads_in_parts(config, run):
+            from engine.studies.mixture.tasks_fit_stream import fit_streamed
+
+            return fit_streamed(config, run, family, components)
+        whole = config.method == "t" or config.method in RESAMPLED
+        setting = prepare_table(config, run, complete=whole, keep=True)
+        if config.method in RESAMPLED:
+            self._boot(config, run, setting, family, components)
+        else:
+            self._climb(config, run, setting, family, components)
 
     def _model(self, config: FitConfig, run: Run) -> tuple[Family, int]:
         if config.choice is None:
@@ -103,16 +72,12 @@ class FitMixture:
         return best[0], best[1]  # type: ignore[return-value]
 
     def _climb(self, config: FitConfig, run: Run, setting: Setting, family: Family, components: int) -> None:
-        options = _options(config, setting)
-        live = Live(config, run, setting, family, components)
-        if config.method == "t":
-            found = fit_t(setting.x, components, family, options, observe=live)
-        else:
-            found = fit(setting.x, components, family, options, observe=live)
+        climb = FitRun(config, run, setting, family, components)
+        found = climb.run()
         run.point()
-        fitted = of_fit(config, setting, found)
+        fitted = of_fit(config, setting, found, climb.traces)
         tell(fitted, found.mixture, run)
-        self._criteria(config, setting, found, options, run)
+        self._criteria(config, climb.rows, found, climb.options, run)
         if found.spurious[found.best]:
             run.warn("Every solution found is spurious: a component sits on a few rows. Use fewer clusters.")
         run.publish("mixture", fitted, complete=True)
@@ -136,45 +101,59 @@ class FitMixture:
             run.warn("Only {rows} rows a parameter: compare by out-of-bag likelihood.", rows=f"{per:.1f}")
 
     def _boot(self, config: FitConfig, run: Run, setting: Setting, family: Family, components: int) -> None:
-        method: Resampled = "spectral_bootem" if config.method == "spectral_bootem" else "bootspectral"
-        tick, rules, told = Tick(run), ChainRules(), [0.0]
-
-        def see(step: ChainStep) -> None:
-            tick()
-            if time.monotonic() - told[0] > TELL_SECONDS:
-                run.measure("out_of_bag", float(step.out_of_bag.max()), step=step.step)
-                run.progress(step.step, rules.most, "resampling")
-                told[0] = time.monotonic()
-
-        found = boot_fit(
-            setting.x, components, family, _options(config, setting), method=method, q=config.q, rule=config.q_rule,
-            chains=config.chains, rules=rules, observe=see,
-        )  # fmt: skip
-        fitted = of_boot(config, setting, found, family, components)
+        work = ResampledRun(config, run, setting, family, components)
+        found = work.run()
+        run.point()
+        fitted = of_boot(config, setting, found, work.rules, family, components)
         tell(fitted, Mixture(fitted.weights, fitted.means, fitted.covariances, family), run)
         run.measure("axes_kept", found.q)
-        run.measure("out_of_bag", float(fitted.objectives[found.chains.best] / len(setting.x)))
-        if not found.chains.settled:
-            run.warn("The resampled likelihood had not settled after {steps} iterations.", steps=rules.most)
+        out_of_bag = float(fitted.objectives[found.chains.best] / fitted.took_part)
+        run.measure("out_of_bag", out_of_bag)
+        gap = fitted.log_likelihood / fitted.took_part - out_of_bag
+        run.measure("likelihood_gap", gap)
+        warn_of_resampling(found, gap, work.rules, run)
         run.publish("mixture", fitted, complete=True)
         run.progress(1, 1)
 
 
-def _options(config: FitConfig, setting: Setting) -> Options:
-    options = replace(options_of(config, setting.table), starts=config.starts, tolerance=config.tolerance)
-    return replace(options, method=config.method) if config.method in ("cem", "sem", "annealing") else options
+def warn_of_resampling(found: BootFit, gap: float, rules: ChainRules, run: Run) -> None:
+    """What makes a resampled fit less than it seems.
+
+    Args:
+        gap: training minus out-of-bag log-likelihood per row.
+    """
+    if not found.chains.settled:
+        run.warn("The resampled likelihood had not settled after {steps} iterations.", steps=rules.most)
+    if found.q < found.suggested:
+        template = (
+            "Only {q} of {suggested} axes were kept: with more, the smallest cluster is too thin to resample."
+        )
+        run.warn(template, q=found.q, suggested=found.suggested)
+    rows = found.mixture.weights.min() * len(found.memberships)
+    if not bootstrap_allowed(np.array([rows]), found.q):
+        run.warn(
+            "The smallest cluster ended with about {rows} rows; resampled EM on {q} axes needs {needed}, else the"
+            " widest cluster swallows rows. Use fewer axes or clusters, or EM with the stability stage.",
+            rows=round(float(rows)), q=found.q, needed=rows_wanted(found.q),
+        )  # fmt: skip
+    if gap > GAP:
+        run.warn(
+            "The mixture is overfitted: rows left out of a resample are {gap} nat less likely. Use fewer axes or"
+            " clusters.",
+            gap=f"{gap:.2f}",
+        )  # fmt: skip
 
 
 def tell(fitted: Fitted, mixture: Mixture, run: Run) -> None:
     """The numbers that every method has."""
-    n = len(fitted.x)
+    n = fitted.took_part
     health = examine(mixture, float(n))
     run.measure("mixture_rows", n)
     run.measure("mixture_columns", fitted.x.shape[1])
     run.measure("mixture_components", len(fitted.weights))
     run.measure("mixture_log_likelihood", fitted.log_likelihood)
     run.measure("training_likelihood", fitted.log_likelihood / n)
-    run.measure("membership_entropy", entropy_of(fitted.memberships) / n)
+    run.measure("membership_entropy", entropy_of(fitted.memberships) / len(fitted.memberships))
     run.measure("basin_share", 100 * float(fitted.share[0]), n=_starts(fitted))
     run.measure("local_maxima", len(set(fitted.member[fitted.finished].tolist())))
     run.measure("smallest_share", 100 * float(fitted.weights.min()))

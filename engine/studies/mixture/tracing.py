@@ -151,11 +151,11 @@ def worth_showing(fit: Fit, leaders: NDArray[np.intp], longest: int) -> NDArray[
     return order[:most]
 
 
-def sorted_weights(traced: Traced, final: Array) -> NDArray[np.float32]:
-    """Weights (T, C, G) with each chain's components in the order of the fitted mixture: falling at the end.
+def sorted_weights(weights: NDArray[np.float32], final: Array) -> NDArray[np.float32]:
+    """Weights (T, C, G) with each chain's components in the order of its mixture: falling at the end.
 
     Args:
         final: (C, G) weights where the chains ended.
     """
     order = np.argsort(-final, axis=1, kind="stable")
-    return np.ascontiguousarray(np.take_along_axis(traced.weights, order[None], axis=2))
+    return np.ascontiguousarray(np.take_along_axis(weights, order[None], axis=2))

@@ -173,7 +173,7 @@ def test_out_of_bag_averages_by_hand() -> None:
     rows = slice(0, 3)
     average.add(rows, np.array([[[1.0, 0.5, 0.2]], [[0.0, 0.5, 0.8]]]), np.array([[1.0, 0, 0]]))
     average.add(rows, np.array([[[0.6, 0.7, 0.4]], [[0.4, 0.3, 0.6]]]), np.array([[1.0, 1, 0]]))
-    np.testing.assert_allclose(average.memberships()[0], [[0.8, 0.2], [0.7, 0.3], [0.3, 0.7]])
+    np.testing.assert_allclose(average.memberships(np.ones((1, 2), bool))[0], [[0.8, 0.2], [0.7, 0.3], [0.3, 0.7]])
 
 
 def test_stop_rule_needs_two_level_windows() -> None:

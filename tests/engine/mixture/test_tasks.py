@@ -10,7 +10,7 @@ from engine.artifacts.refs import ArtifactRef
 from engine.errors import EngineError
 from engine.runs.run import Stopped
 from engine.studies import catalogue
-from engine.studies.mixture import tasks_fit
+from engine.studies.mixture import fit_run
 from engine.studies.mixture.config import (
     BuiltinTable,
     FileTable,
@@ -178,8 +178,8 @@ def test_a_fit_takes_family_and_number_from_a_choice(choice, tmp_path):
 
 
 def test_a_fit_shows_itself_while_it_climbs(tmp_path, monkeypatch):
-    monkeypatch.setattr(tasks_fit, "TELL_SECONDS", 0.0)
-    monkeypatch.setattr(tasks_fit, "SHARE", 0)
+    monkeypatch.setattr(fit_run, "TELL_SECONDS", 0.0)
+    monkeypatch.setattr(fit_run, "SHARE", 0)
     fake = run(FitConfig(data=TRUTH, components=3, starts=5), tmp_path)
     shown = [artifact for artifact, _ in fake.published["mixture"]]
     assert len(shown) > 3

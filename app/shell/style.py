@@ -139,17 +139,20 @@ QComboBox QAbstractItemView::item { min-height: ${px24}px; padding: 0 6px; borde
 
 QCheckBox, QRadioButton { spacing: ${px8}px; padding: 2px; background: transparent; }
 QCheckBox:disabled, QRadioButton:disabled { color: $faint; }
-QCheckBox::indicator, QRadioButton::indicator {
+QCheckBox::indicator, QRadioButton::indicator, QAbstractItemView::indicator {
     width: ${px14}px; height: ${px14}px; border: 1px solid $muted; background: $field; border-radius: 4px;
     margin: 1px; }
 QRadioButton::indicator { border-radius: ${half}px; }
-QCheckBox::indicator:hover, QRadioButton::indicator:hover { border-color: $accent; }
-QCheckBox::indicator:checked {
+QCheckBox::indicator:hover, QRadioButton::indicator:hover, QAbstractItemView::indicator:hover { border-color: $accent; }
+QCheckBox::indicator:checked, QAbstractItemView::indicator:checked {
     background: $accent; border-color: $accent; image: url(theme:check-on_accent.svg); }
-QCheckBox::indicator:indeterminate {
+QCheckBox::indicator:indeterminate, QAbstractItemView::indicator:indeterminate {
     background: $accent; border-color: $accent; image: url(theme:dash-on_accent.svg); }
 QRadioButton::indicator:checked { background: $accent; border-color: $accent; image: url(theme:dot-on_accent.svg); }
-QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border-color: $edge; background: $line; }
+QCheckBox::indicator:disabled, QRadioButton::indicator:disabled, QAbstractItemView::indicator:disabled {
+    border-color: $edge; background: $line; }
+QCheckBox::indicator:checked:disabled, QAbstractItemView::indicator:checked:disabled {
+    image: url(theme:check-muted.svg); }
 QCheckBox:focus, QRadioButton:focus { color: $accent; }
 QCheckBox::indicator:focus, QRadioButton::indicator:focus { border: 2px solid $text; margin: 0; }
 """)
@@ -157,7 +160,7 @@ QCheckBox::indicator:focus, QRadioButton::indicator:focus { border: 2px solid $t
 _SHEET_VIEWS = Template("""
 QAbstractItemView {
     background: $panel; border: none; alternate-background-color: $hover; gridline-color: $line;
-    selection-background-color: $soft; selection-color: $text; }
+    selection-background-color: $soft; selection-color: $text; outline: none; }
 QTableView::item, QTreeView::item, QListView::item { padding: 0 ${px8}px; border: none; }
 QTableView::item:selected, QTreeView::item:selected, QListView::item:selected { background: $soft; color: $text; }
 QTableView::item:focus, QTreeView::item:focus, QListView::item:focus { border: 1px solid $accent; }
@@ -191,6 +194,7 @@ QTabBar { background: transparent; border: none; }
 QTabBar::tab {
     background: transparent; color: $muted; border: none; border-bottom: 2px solid transparent;
     padding: 5px ${px12}px 6px; margin-right: 2px; }
+QTabBar[tight="true"]::tab { padding-left: ${px8}px; padding-right: ${px8}px; }
 QTabBar::tab:hover { color: $text; }
 QTabBar::tab:selected { color: $accent; border-bottom: 2px solid $accent; }
 QTabBar::tab:focus { background: $soft; border-top-left-radius: 6px; border-top-right-radius: 6px; }

@@ -3,11 +3,21 @@ import re
 import pytest
 from PySide6.QtCore import QDir, Qt
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QPushButton,
+    QStyle,
+    QStyleOptionViewItem,
+    QTableWidget,
+    QTableWidgetItem,
+    QTreeWidget,
+    QTreeWidgetItem,
+)
 from pytestqt.qtbot import QtBot
 
 from app.shell import style
-from app.shell.theme import DARK, LIGHT, PHASES, SERIES, Theme, Tokens, contrast, system_font, theme, tokens
+from app.shell.theme import DARK, LIGHT, PHASES, SERIES, Theme, Tokens, contrast, install, system_font, theme, tokens
 
 BOTH = pytest.mark.parametrize("look", [LIGHT, DARK], ids=["light", "dark"])
 
@@ -146,3 +156,32 @@ def test_colour_of_roles_and_codes() -> None:
     assert DARK.dark and not LIGHT.dark
     with pytest.raises(AttributeError):
         LIGHT.colour("no such role")
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_check_boxes_in_views_look_like_all_others(qapp: QApplication, qtbot: QtBot, mode: str) -> None:
+    install(qapp, mode)  # type: ignore[arg-type]
+    table, tree = QTableWidget(3, 1), QTreeWidget()
+    for view in (table, tree):
+        qtbot.addWidget(view)
+        view.resize(200, 160)
+    states = (Qt.CheckState.Checked, Qt.CheckState.Unchecked, Qt.CheckState.PartiallyChecked)
+    for row, state in enumerate(states):
+        cell, branch = QTableWidgetItem("row"), QTreeWidgetItem(["row"])
+        cell.setCheckState(state)
+        branch.setCheckState(0, state)
+        table.setItem(row, 0, cell)
+        tree.addTopLevelItem(branch)
+    tree.setCurrentItem(None)
+    look = tokens()
+    for view in (table, tree):
+        view.show()
+        image = view.viewport().grab().toImage()
+        for row, ground in enumerate((look.accent, look.field, look.accent)):
+            index = view.model().index(row, 0)
+            option = QStyleOptionViewItem()
+            option.initFrom(view)
+            option.rect = view.visualRect(index)
+            view.itemDelegate().initStyleOption(option, index)
+            box = view.style().subElementRect(QStyle.SubElement.SE_ItemViewItemCheckIndicator, option, view)
+            assert image.pixelColor(box.left() + 5, box.top() + 5) == QColor(ground)

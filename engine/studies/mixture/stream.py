@@ -30,7 +30,7 @@ from engine.studies.mixture.table_errors import (
     UnknownColumnError,
 )
 
-CHUNK = 65_536
+CHUNK, CHUNK_CELLS = 65_536, 2_000_000
 HUGE = 1e100
 # Complete rows up to so many bytes are kept after the first pass, so that later ones need not read the file.
 KEPT_BYTES = 1 << 28
@@ -71,7 +71,8 @@ class Source:
     """A file of rows read in chunks: CSV, TSV, Parquet, NPY.
 
     Args:
-        path: the file. columns: names to use; default all columns of numbers. chunk: rows at a time.
+        path: the file. columns: names to use; default all columns of numbers. chunk: rows at a time, 0 for the
+            usual.
         label: a column of known classes, kept apart. separator, decimal, header: as in ``reading.read_columns``.
         watch: called after every chunk with the share of the file that was read; may raise to stop.
 
@@ -83,13 +84,14 @@ class Source:
     """
 
     def __init__(
-        self, path: Path, columns: Sequence[str] | None = None, chunk: int = CHUNK, *, label: str = "",
+        self, path: Path, columns: Sequence[str] | None = None, chunk: int = 0, *, label: str = "",
         separator: str = "auto", decimal: str = "auto", header: str = "auto", watch: Watch | None = None,
     ) -> None:  # fmt: skip
-        self.path, self.chunk, self.label, self.watch = path, chunk, label, watch
+        self.path, self.label, self.watch = path, label, watch
         self.stamp = Stamp.of(path)
         self._file = open_parts(path, separator=separator, decimal=decimal, header=header)
         self.head = {column.name: column for column in self._file.columns}
+        self.chunk = chunk or min(CHUNK, max(1024, CHUNK_CELLS // len(self.head)))
         for name in (*(columns or ()), *([label] if label else [])):
             if name not in self.head:
                 raise UnknownColumnError(column=name, names=", ".join(list(self.head)[:20]))

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.studies.mixture.climb import Climb
 from engine.studies.mixture.coordinates import frame_from, guard_for
@@ -26,6 +27,7 @@ from engine.studies.mixture.table_errors import ChangedFileError
 FINALISTS = 2
 # Finalists whose likelihoods on the sample differ by less, in nats a row, are the same.
 APART = 1e-4
+SURE = 4.0  # standard errors that a lead on the sample must have to decide
 
 
 class StreamedFit:
@@ -49,7 +51,7 @@ class StreamedFit:
         self._size, self._finalists, self._rounding = sample, finalists, rounding
         self._race: StagedFit | None = None
         self._climb: Climb | None = None
-        self._picked = np.zeros(0, np.intp)
+        self._picked = self._numbers = np.zeros(0, np.intp)
 
     def look(self) -> Survey:
         """The first pass over all rows.
@@ -75,10 +77,20 @@ class StreamedFit:
         assert self._race is not None
         return self._race.plan()
 
-    def race(self, label: str, observe: Observe | None = None) -> None:
-        """One step of the race on the sample."""
+    def idle(self, label: str) -> bool:
+        """Whether a step of the race has nothing to do."""
         assert self._race is not None
-        self._race.run(label, observe)
+        return self._race.idle(label)
+
+    def race(self, label: str, observe: Observe | None = None, tick: Observe | None = None) -> None:
+        """One step of the race on the sample; as ``StagedFit.run``."""
+        assert self._race is not None
+        self._race.run(label, observe, tick)
+
+    @property
+    def most_passes(self) -> int:
+        """Of the climb: in float32 and then in float64."""
+        return self.options.max_iterations + 3
 
     @property
     def whole(self) -> bool:
@@ -96,6 +108,12 @@ class StreamedFit:
         """Of the climb so far."""
         return 0 if self._climb is None else self._climb.passes
 
+    def finalists(self) -> NDArray[np.intp]:
+        """Numbers of the starts that climb on all rows, in the climb's order."""
+        if self._climb is None:
+            self._start_climb()
+        return self._numbers
+
     def climb(self, observe: Observe | None = None) -> None:
         """One pass over all rows."""
         if self._climb is None:
@@ -108,10 +126,26 @@ class StreamedFit:
         rough = self._race.result()
         score = np.where(rough.finished & ~rough.spurious, rough.objectives, -np.inf)
         score = score if np.isfinite(score).any() else np.where(rough.finished, rough.objectives, -np.inf)
-        self._picked = distinct(score, self._finalists, APART * rough.n)
+        self._picked = self._open(rough, distinct(score, self._finalists, APART * rough.n))
+        self._numbers = rough.starts[self._picked]
         rows = StreamRows(self.source, self.task.frame, self.found.summary.n)
         begin, control = rough.params.take(self._picked), self.options.control()
         self._climb = Climb(rows, begin, self.family, self.task.guard, control)
+
+    def _open(self, rough: Fit, picked: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Those that may still win on all rows: the best, and others that its lead on the sample leaves in the race.
+
+        The lead is compared with its standard error over the rows (Vuong 1989).
+        """
+        assert self.found is not None
+        x = self.found.sample.x
+        best = rough.solution(int(picked[0])).log_density(x)
+        kept = [picked[0]]
+        for chain in picked[1:]:
+            lead = best - rough.solution(int(chain)).log_density(x)
+            if lead.mean() < SURE * lead.std() / np.sqrt(len(x)):
+                kept.append(chain)
+        return np.array(kept)
 
     def result(self) -> Fit:
         """The fit of all rows; likelihoods of starts that did not climb are carried over from the sample."""
@@ -150,7 +184,7 @@ class StreamedFit:
             "sample": {name: value for name, value in vars(found.sample).items() if value is not None},
         }  # fmt: skip
         if self._climb is not None:
-            state |= {"picked": self._picked, "climb": self._climb.state()}
+            state["climb"] = self._climb.state()
         return state
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -173,7 +207,6 @@ class StreamedFit:
         if "climb" in state:
             self._start_climb()
             assert self._climb is not None
-            self._picked = np.array(state["picked"])
             self._climb.restore(state["climb"])
 
 

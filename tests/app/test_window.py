@@ -183,8 +183,8 @@ def test_a_dropped_model_is_asked_about_and_shown(window, qtbot, tmp_path):
     assert consent.consented(sha256)
     model = view.setup.form.value().train.model
     assert (model.path, model.sha256) == (str(file), sha256)
-    assert view.page_bar.current() == "network"
-    table = view.network.preview.table
+    assert view.sheets.page_bar.current() == "network"
+    table = view.sheets.network.preview.table
     qtbot.waitUntil(lambda: table.rowCount() >= 2, timeout=60_000)
     cells = [[table.item(row, column).text() for column in range(4)] for row in range(table.rowCount())]
     assert ["1", "Linear", "10", "650"] in cells

@@ -73,12 +73,12 @@ def test_every_page_has_its_pictures(view):
         "similarity": ["runs_card", "layers_card"],
     }.items():
         view.show_page(name)
-        page = view.page_widgets[name]
-        assert view.pages_stack.currentWidget() is page and view.page_bar.current() == name
+        page = view.sheets.page_widgets[name]
+        assert view.sheets.stack.currentWidget() is page and view.sheets.page_bar.current() == name
         assert [card for card in cards if getattr(page, card).is_empty()] == []
-        assert view.field.isHidden() and view.log.isHidden()
+        assert view.sheets.field.isHidden() and view.sheets.log.isHidden()
     view.show_page("plane")
-    assert not view.field.isHidden() and not view.cards.plane_card.is_empty()
+    assert not view.sheets.field.isHidden() and not view.cards.plane_card.is_empty()
 
 
 def test_a_page_opens_where_its_run_was_chosen(make, finished):
@@ -86,7 +86,7 @@ def test_a_page_opens_where_its_run_was_chosen(make, finished):
     view = make(root, show=False)
     for stage, page in {"connect": "connect", "hessian": "hessian", "line": "plane", "train": "plane"}.items():
         assert view.open_run(stages[stage])
-        assert view.page_bar.current() == page
+        assert view.sheets.page_bar.current() == page
         assert set(view.model.runs) == {*stages} - {"train2"}  # all that was measured on the first network
     assert view.open_run(stages["train2"]) and set(view.model.runs) >= {"train", "connect", "similarity"}
     assert view.model.runs["train"] == stages["train2"]
@@ -95,7 +95,7 @@ def test_a_page_opens_where_its_run_was_chosen(make, finished):
 def test_what_was_shown_before_is_gone(view, finished):
     view.show_page("hessian")
     view.show_runs({"train": finished[1]["train2"]})
-    assert view.cards.plane_card.is_empty() and view.reports["hessian"].density_card.is_empty()
+    assert view.cards.plane_card.is_empty() and view.sheets.reports["hessian"].density_card.is_empty()
     assert not view.cards.training_card.is_empty()
 
 
@@ -120,7 +120,7 @@ def settled(widget, qtbot):
 def test_themes_change_every_picture_and_back(view, qtbot):
     for name in view.pages()[:4]:
         view.show_page(name)
-        page = view.page_widgets[name]
+        page = view.sheets.page_widgets[name]
         light = settled(page, qtbot)
         theme().set_mode("dark")
         dark = settled(page, qtbot)
@@ -146,8 +146,8 @@ def test_the_panel_follows_the_cursor_through_the_session(view, qtbot):
     assert not examples.isHidden() and len(examples.accessibleDescription().split(";")) == 5
     losses = view.spot._spot["worst"]["losses"]
     assert (np.diff(losses) <= 0).all() and losses[0] > view.spot._spot["loss"]["train"]
-    view.field.setCurrentIndex(view.field.findData("test_loss"))
-    view.field.activated.emit(view.field.currentIndex())
+    view.sheets.field.setCurrentIndex(view.sheets.field.findData("test_loss"))
+    view.sheets.field.activated.emit(view.sheets.field.currentIndex())
     qtbot.waitUntil(lambda: "Largest losses (test):" in spot(view), timeout=20_000)
     view.show_runs({})
     assert "Drag the cross" in spot(view) and examples.isHidden()
@@ -156,18 +156,18 @@ def test_the_panel_follows_the_cursor_through_the_session(view, qtbot):
 # Choices -------------------------------------------------------------------------------------------------------------
 def test_another_field_of_the_plane(view):
     assert "training loss" in view.cards.plane_card._note.text()
-    assert view.log.isEnabled()
-    view.field.setCurrentIndex(view.field.findData("test_accuracy"))
-    view.field.activated.emit(view.field.currentIndex())
+    assert view.sheets.log.isEnabled()
+    view.sheets.field.setCurrentIndex(view.sheets.field.findData("test_accuracy"))
+    view.sheets.field.activated.emit(view.sheets.field.currentIndex())
     assert "test accuracy" in view.cards.plane_card._note.text() and "7 × 7" in view.cards.plane_card._note.text()
-    assert not view.log.isEnabled()
+    assert not view.sheets.log.isEnabled()
     assert view.cards.heat.value_axis.unit == "%"
 
 
 def test_logarithms_can_be_switched_off(view, qtbot):
-    qtbot.mouseClick(view.log, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(view.sheets.log, Qt.MouseButton.LeftButton)
     assert view.model.log is False
-    qtbot.mouseClick(view.log, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(view.sheets.log, Qt.MouseButton.LeftButton)
     assert view.model.log is True
 
 

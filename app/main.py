@@ -30,6 +30,9 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--theme", choices=("light", "dark", "system"), help="colours, for this start only")
     options.add_argument(
+        "--language", choices=("system", "en", "zh_CN"), help="the window's language, for this start only"
+    )
+    options.add_argument(
         "--self-test", action="store_true", help="visit every tab, run its smallest example, report, exit"
     )
     options.add_argument(

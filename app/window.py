@@ -13,13 +13,14 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QMainWindow,
+    QMenu,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from app.shell import closing
+from app.shell import closing, translation
 from app.shell.actions import Actions, Command
 from app.shell.errors import Reporter
 from app.shell.header import Header
@@ -86,6 +87,7 @@ class MainWindow(QMainWindow):
         self.header = Header()
         self.header.export.connect(self.export)
         self.header.copy_python.connect(self.copy_python)
+        self.header.view.connect(self.open_view_menu)
         self.stack = QStackedWidget()
         self.dock = RunsDock(self.services.runs)
         self.dock.opened.connect(self.open_run)
@@ -125,11 +127,21 @@ class MainWindow(QMainWindow):
                 Command("file.open", "Open a file …", self.ask_open, "Ctrl+O", "open"),
                 Command("run.export", "Export the shown run …", self.export, "Ctrl+E", "upload", self.can_export),
                 Command("copy.python", "Copy as Python", self.copy_python, "Ctrl+Shift+C", "copy"),
-                Command("view.runs", "Fold or unfold the runs", self.fold_dock, "Ctrl+J", "runs"),
-                Command("view.theme", "Switch between light and dark", self.switch_theme, "Ctrl+Shift+L", "moon"),
+                Command("view.runs", "Fold or unfold the runs", self.fold_dock, "Ctrl+J", "runs", menu="View"),
+                Command(
+                    "view.theme",
+                    "Switch between light and dark",
+                    self.switch_theme,
+                    "Ctrl+Shift+L",
+                    "moon",
+                    menu="View",
+                ),
                 Command("window.close", "Close the window", self.close, "Ctrl+W", "close"),
             ]
         )
+        for code, name in {"system": "Language of the system", **translation.LANGUAGES}.items():
+            say, spoken = partial(self.choose_language, code), partial(self._speaks, code)
+            self.actions_.add(Command(f"language.{code}", name, say, menu="View", checked=spoken))
         for index, tab in enumerate(self.tabs[:9]):
             show = partial(self.show_tab, tab.id)
             self.actions_.add(Command(f"tab.{tab.id}", tab.title, show, f"Ctrl+{index + 1}", tab.icon))
@@ -248,6 +260,28 @@ class MainWindow(QMainWindow):
         mode: Mode = "light" if theme().tokens.dark else "dark"
         self.settings.theme = mode
         theme().set_mode(mode)
+
+    def choose_language(self, choice: str) -> None:
+        """Show all texts in another language; remembered."""
+        self.settings.language = choice
+        try:
+            translation.use(choice)
+        except EngineError as error:
+            self.reporter.error(error, level="warn")
+
+    def _speaks(self, choice: str) -> bool:
+        return self.settings.language == choice
+
+    def view_menu(self) -> QMenu:
+        """How the window looks and which language it speaks."""
+        menu = self.actions_.menu("View", order=("view.runs", "view.theme", "-"))
+        menu.aboutToHide.connect(menu.deleteLater)
+        return menu
+
+    def open_view_menu(self) -> None:
+        """Show that menu below its button."""
+        button = self.header.view_button
+        self.view_menu().popup(button.mapToGlobal(button.rect().bottomLeft()))
 
     def engine_missing(self) -> str:
         """Why no study can run here (a sentence), or ""."""

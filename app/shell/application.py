@@ -16,6 +16,7 @@ from platformdirs import user_log_dir
 from PySide6.QtCore import QSize, QTimer
 from PySide6.QtWidgets import QApplication, QMessageBox
 
+from app.shell import translation
 from app.shell.background import Unexpected
 from app.shell.errors import words
 from app.shell.settings import Settings
@@ -36,11 +37,14 @@ def start(arguments: argparse.Namespace, started: float) -> int:
     application = application_()
     settings = Settings(persistent=not arguments.self_test)
     install(application, arguments.theme or settings.theme)
+    unreadable = _speak(arguments.language or settings.language)
     try:
         window = MainWindow(arguments.runs_dir, settings)
     except EngineError as error:  # the folder of runs cannot be used
         return _cannot_open(error, ask=not arguments.self_test)
     sys.excepthook = Hook(window)
+    if unreadable is not None:
+        window.reporter.error(unreadable, level="warn")
     if arguments.size:
         window.resize(QSize(*arguments.size))
     painted: list[float] = []
@@ -57,6 +61,15 @@ def start(arguments: argparse.Namespace, started: float) -> int:
         faulthandler.disable()
         crash_file.close()
     return code
+
+
+def _speak(choice: str) -> EngineError | None:
+    """Choose the language before any text is made; returns why it had to be another one."""
+    try:
+        translation.use(choice)
+    except EngineError as error:
+        return error
+    return None
 
 
 def _cannot_open(error: EngineError, ask: bool) -> int:

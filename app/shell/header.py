@@ -7,18 +7,19 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from app.shell.text import live, tr
 from app.shell.theme import SPACE_2, SPACE_3
-from app.widgets.labels import ElidedLabel, Label
+from app.widgets.labels import ElidedLabel, Label, tool
 
 
 class Header(QWidget):
     """Shows the tab in front.
 
     Signals:
-        export, copy_python: the user pressed these.
+        export, copy_python, view: the user pressed these.
     """
 
     export = Signal()
     copy_python = Signal()
+    view = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -29,6 +30,7 @@ class Header(QWidget):
         self.export_button.clicked.connect(self.export)
         self.python_button = QPushButton()
         self.python_button.clicked.connect(self.copy_python)
+        self.view_button = tool("settings", "", self.view.emit)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE_2)
@@ -37,6 +39,7 @@ class Header(QWidget):
         row.addWidget(self.headline, 1)
         row.addWidget(self.export_button)
         row.addWidget(self.python_button)
+        row.addWidget(self.view_button)
         live(self._say)
 
     def _say(self) -> None:
@@ -45,6 +48,7 @@ class Header(QWidget):
         self.export_button.setToolTip(tr("Write the shown run, with all it holds, into a zip file"))
         self.python_button.setText(tr("Copy as Python"))
         self.python_button.setToolTip(tr("Copy the engine calls that repeat what is set up"))
+        self.view_button.say(tr("Look and language of the window"))
 
     def show_tab(self, title: str, headline: str, exportable: bool) -> None:
         """Show a tab's title (English) and headline."""

@@ -71,6 +71,7 @@ class RunsDock(QWidget):
             button.setAccessibleName(texts[verb])
         self.fold.setToolTip(tr("Fold or unfold the list of runs"))
         self.fold.setAccessibleName(self.fold.toolTip())
+        self._list(self.runs.rows)
 
     def _list(self, rows: Sequence[Summary]) -> None:
         self.table.set_rows([_row(row) for row in rows])
@@ -136,5 +137,12 @@ def _row(row: Summary) -> RunRow:
     device = {"cpu": tr("CPU"), "mps": tr("Apple GPU")}.get(row.device, row.device.replace("cuda:", tr("GPU") + " "))
     done: Any = 1.0 if row.state == "finished" else row.progress
     return RunRow(
-        row.id, row.name or row.id, title, row.state, done, row.left, "" if row.device == "auto" else device, row.reason
+        row.id,
+        row.name or row.id,
+        title,
+        row.state,
+        done,
+        row.left,
+        "" if row.device == "auto" else device,
+        tr(row.reason),
     )

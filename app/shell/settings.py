@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QByteArray, QSettings
 
 from app.shell.theme import Mode
+from app.shell.translation import LANGUAGES
 
 
 class Settings:
@@ -31,6 +32,16 @@ class Settings:
     @theme.setter
     def theme(self, value: Mode) -> None:
         self._set("theme", value)
+
+    @property
+    def language(self) -> str:
+        """One of the window's languages, or system."""
+        value = self._get("language", "system")
+        return str(value) if value in LANGUAGES else "system"
+
+    @language.setter
+    def language(self, value: str) -> None:
+        self._set("language", value)
 
     @property
     def geometry(self) -> QByteArray:

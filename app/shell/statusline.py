@@ -25,6 +25,7 @@ class StatusLine(QWidget):
         self._background = Background(self)
         self.devices: list[Device] = []
         self.engine_missing = ""
+        self._answered = False
         self.text = ElidedLabel("", "caption")
         self.hint = Label("", "caption")
         row = QHBoxLayout(self)
@@ -42,25 +43,25 @@ class StatusLine(QWidget):
         self._background.close(wait=0)
 
     def _found(self, devices: list[Device]) -> None:
-        self.devices = devices
-        cpu = next((device for device in devices if device.name == "cpu"), None)
-        if cpu is None or not cpu.usable:
-            reason = cpu.reason if cpu is not None else tr("no processor was found")
-            self.engine_missing = tr(
-                "Nothing can be computed here: {reason}. Set up the engine as the help describes.", reason=reason
-            )
+        self.devices, self._answered = devices, True
         self._say()
-        self.known.emit(self.engine_missing)
 
     def _say(self) -> None:
         self.hint.setText(tr("Ctrl+Return runs · F1 help on a field"))
-        if not self.devices:
-            self.text.setText(tr("Looking for devices …"))
-            return
+        self.text.setText(" · ".join(self._words()) or tr("Looking for devices …"))
+        if self._answered:
+            cpu = next((device for device in self.devices if device.name == "cpu"), None)
+            reason = cpu.reason if cpu is not None else tr("no processor was found")
+            useless = cpu is None or not cpu.usable
+            template = "Nothing can be computed here: {reason}. Set up the engine as the help describes."
+            self.engine_missing = tr(template, reason=reason) if useless else ""
+            self.known.emit(self.engine_missing)
+
+    def _words(self) -> list[str]:
         words = [tr(device.title) for device in self.devices if device.usable]
         words += [
-            tr("{device} not usable: {reason}", device=d.title, reason=d.reason) for d in self.devices if not d.usable
+            tr("{device} not usable: {reason}", device=tr(d.title), reason=d.reason)
+            for d in self.devices
+            if not d.usable
         ]
-        if len(self.devices) == 1:
-            words.append(tr("no GPU found"))
-        self.text.setText(" · ".join(words))
+        return [*words, tr("no GPU found")] if len(self.devices) == 1 else words

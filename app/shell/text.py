@@ -9,7 +9,9 @@ from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
-CONTEXT = "theodolite"
+CONTEXT, PHRASES = "theodolite", "theodolite phrases"  # the contexts of ids and of what the engine put together
+# Names of values that are words or sentences of ours themselves; all others are data and stay as they are
+WORDED = frozenset({"function", "got", "inputs", "method", "path", "reason", "role", "state", "task", "title", "where"})
 MINUS = "\u2212"
 GROUP = "\u202f"  # a thin space that does not break
 DASH = "\u2014"
@@ -25,16 +27,23 @@ def tr(text: str, /, **params: Any) -> str:
     """The text in the user's language with its {names} filled; works before there is an application.
 
     A translation that does not fit the values falls back to the English, and a name without value stays as written.
+    Values under the names in WORDED are translated as well where they are known.
     """
     translated = QCoreApplication.translate(CONTEXT, text) if text else ""
     if not params:
         return translated
+    params = {name: phrase(v) if name in WORDED and isinstance(v, str) else v for name, v in params.items()}
     for template in (translated, text):
         try:
             return template.format_map(_Values(params))
         except (ValueError, IndexError, AttributeError, TypeError):
             continue
     return text
+
+
+def phrase(text: str) -> str:
+    """A text that the engine may have put together of a template and values, in the user's language where known."""
+    return QCoreApplication.translate(PHRASES, text) if text else ""
 
 
 class Language(QObject):

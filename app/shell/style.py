@@ -70,8 +70,9 @@ QLabel[role="good"] { color: $good; }
 QLabel[role="warn"] { color: $warn; }
 QLabel[role="bad"] { color: $bad; }
 QLabel[role="error"] { font-size: ${px12}px; color: $bad; }
-QLabel[role="callout"] {
-    background: $soft; color: $accent; font-weight: 600; border-radius: 6px; padding: ${px8}px ${px12}px; }
+QFrame[role="callout"] { background: $soft; border-radius: 6px; }
+QLabel[role="verdict"] { color: $accent; font-weight: 600; }
+QLabel[role="said"] { color: $text; }
 QFrame[role="card"], QWidget[role="card"] { background: $panel; border: 1px solid $line; border-radius: ${radius}px; }
 QFrame[role="rule"] { background: $line; border: none; max-height: 1px; min-height: 1px; }
 
@@ -88,7 +89,8 @@ QPushButton[primary="true"] {
 QPushButton[primary="true"]:hover { background: $accent_hover; border-color: $accent_hover; }
 QPushButton[primary="true"]:focus { border: 2px solid $text; padding: 5px ${px11}px; }
 QPushButton[primary="true"]:disabled { background: $line; border-color: $line; color: $muted; }
-QPushButton[flat="true"] { background: transparent; border: 2px solid transparent; color: $accent; padding: 2px 6px; }
+QPushButton[flat="true"], QPushButton[flat="true"]:checked {
+    background: transparent; border: 2px solid transparent; color: $accent; padding: 2px 6px; }
 QPushButton[flat="true"]:hover { background: $soft; }
 QPushButton[flat="true"]:focus { border: 2px solid $accent; }
 QPushButton::menu-indicator { image: url(theme:down-muted.svg); subcontrol-position: right center; right: 6px; }

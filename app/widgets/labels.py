@@ -13,7 +13,7 @@ from app.shell.theme import theme
 
 
 class Label(QLabel):
-    """A label of one of the style sheet's roles: title section caption group muted callout error good warn bad."""
+    """A label of one of the style sheet's roles: title section caption group muted verdict error good warn bad."""
 
     def __init__(self, text: str = "", role: str = "", parent: QWidget | None = None, *, wrap: bool = False) -> None:
         super().__init__(text, parent)

@@ -31,6 +31,7 @@ from PySide6.QtWidgets import (
 from app.shell.icons import icon
 from app.shell.text import Quantity, live, quantity, tr
 from app.shell.theme import CAPTION, SPACE_2, SPACE_3, theme, tokens
+from app.widgets.callout import Callout
 from app.widgets.labels import Label, tool
 from app.widgets.plot.table import Table
 from engine.studies.contract import Measure
@@ -232,8 +233,7 @@ class NumbersPanel(QFrame):
         self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.view.selectionModel().currentChanged.connect(self._look)
         self._heading = Label("", "section")
-        self._callout = Label("", "callout", wrap=True)
-        self._callout.hide()
+        self._callout = Callout()
         self._definition = Label("", "caption", wrap=True)
         self._definition.setMaximumHeight(theme().px(DEFINITION))
         self._definition.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -290,9 +290,8 @@ class NumbersPanel(QFrame):
         self._definition.setToolTip(text)
 
     def set_callout(self, text: str) -> None:
-        """A verdict below the numbers, such as a phase; "" takes it away. ``text`` is translated already."""
-        self._callout.setText(text)
-        self._callout.setVisible(bool(text))
+        """What else there is to say, such as a phase or warnings, a line each; "" takes it away. Translated already."""
+        self._callout.set_lines([line for line in text.splitlines() if line.strip()])
 
     def _look(self, index: QModelIndex, _old: QModelIndex | None = None) -> None:
         if index.isValid():

@@ -43,7 +43,7 @@ class ResampledRun:
             self.rows.x, components, family, fit_options(config, run, setting), method=method, q=config.q,
             rule=config.q_rule, chains=config.chains, rules=rules, tick=self._tick,
         )  # fmt: skip
-        self._part, self._share = part_of(setting), 0.0
+        self._part, self._in_parts, self._share = part_of(setting), setting.in_parts, 0.0
         self._picture, self._told, self._saved = Due(TELL_SECONDS), Due(PROGRESS_SECONDS), Due(SAVE_SECONDS)
 
     def run(self) -> BootFit:
@@ -58,7 +58,8 @@ class ResampledRun:
                 continue
             chains.advance(ITERATIONS, self._see)
             if self._saved.now():
-                self.task.checkpoint({"chains": chains.state(), "share": self._share})
+                state = {"chains": chains.state(), "share": self._share, "in_parts": self._in_parts}
+                self.task.checkpoint(state)
                 self._saved.done()
         return self.boot.result()
 

@@ -71,7 +71,7 @@ class FitRun:
         self.staged = (StagedT if config.method == "t" else StagedFit)(task, self.options)
         self.traces = ChainTraces(task.total, task.volume)
         self.pace = Pace(self.staged, self.traces)
-        self._part = part_of(setting)
+        self._part, self._in_parts = part_of(setting), setting.in_parts
         self._tick, self._label = Tick(run), ""
         self._picture, self._told, self._saved = Due(TELL_SECONDS), Due(PROGRESS_SECONDS), Due(SAVE_SECONDS)
 
@@ -92,7 +92,8 @@ class FitRun:
         return self.staged.result()
 
     def _state(self) -> dict[str, Any]:
-        return {"staged": self.staged.state(), "traces": self.traces.state(), "passes": self.pace.done}
+        state = {"staged": self.staged.state(), "traces": self.traces.state(), "passes": self.pace.done}
+        return {**state, "in_parts": self._in_parts}
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.staged.restore(state["staged"])

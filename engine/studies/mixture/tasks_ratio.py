@@ -153,7 +153,7 @@ class Ratio:
         return Tests(np.array(nulls), observed, [one.mixture.arrays() for one in fits[:-1]], empty)
 
     def _tell_better(self, again: Fit, fitted: Fitted, run: Run) -> None:
-        comparable = fitted.method in ("em", "t") and not again.prior
+        comparable = fitted.method in ("em", "t") and not again.prior and fitted.took_part <= len(fitted.x)
         if comparable and again.log_likelihood > fitted.log_likelihood + BETTER:
             template = "A better maximum with {clusters} clusters turned up: log-likelihood {new} instead of {old}."
             run.warn(template, clusters=again.components, new=f"{again.log_likelihood:.2f}",

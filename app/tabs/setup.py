@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QFrame, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.shell.text import about, live, size, tr
 from app.shell.theme import SPACE_2, SPACE_3, theme
@@ -62,7 +62,9 @@ class SetupPanel(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(SPACE_3, SPACE_2, SPACE_3, SPACE_3)
         column.setSpacing(SPACE_2)
-        column.addWidget(self._title)
+        self._top = QHBoxLayout()
+        self._top.addWidget(self._title, 1)
+        column.addLayout(self._top)
         column.addWidget(scrolled(self.form), 1)
         column.addWidget(self.cost)
         column.addWidget(self.button)
@@ -71,6 +73,10 @@ class SetupPanel(QFrame):
     def _say(self) -> None:
         self._title.setText(tr("Set up"))
         self.button.setText(tr("Run"))
+
+    def add_corner(self, widget: QWidget) -> None:
+        """Put a small button of the tab's beside the title."""
+        self._top.addWidget(widget)
 
     def press(self) -> None:
         """Run what is set up, if it can be."""

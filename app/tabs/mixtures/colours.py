@@ -9,6 +9,7 @@ from app.shell.theme import SERIES
 
 MORE = ("#b5893b", "#3f8fa3", "#a5563f", "#6b8f3f", "#b06fae", "#5b6fa8")
 PALETTE = (*SERIES[:5], *MORE)
+STEPS = 8  # shades between two clusters
 
 Array = NDArray[np.float64]
 
@@ -37,11 +38,38 @@ def to_oklab(colour: str) -> Array:
 
 def from_oklab(lab: Array) -> str:
     """The nearest "#rrggbb"."""
-    linear = np.clip(np.linalg.solve(_CONES, np.linalg.solve(_LAB, lab) ** 3), 0, 1)
-    channels = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return "#" + "".join(f"{round(255 * float(c)):02x}" for c in channels)
+    return str(_hex(np.asarray(lab)[None])[0])
 
 
 def blend(a: str, b: str, share: float = 0.5) -> str:
     """``share`` of b in a."""
     return from_oklab((1 - share) * to_oklab(a) + share * to_oklab(b))
+
+
+def blended(memberships: Array) -> NDArray[np.str_]:
+    """(n,) "#rrggbb": each row's two likeliest clusters mixed by their shares of it (n, G), in steps of an eighth."""
+    z = np.asarray(memberships)
+    if z.shape[1] < 2:
+        return np.full(len(z), cluster_colour(0))
+    each = np.arange(len(z))
+    first = z.argmax(axis=1)
+    rest = z.copy()
+    rest[each, first] = -1
+    second = rest.argmax(axis=1)
+    other = z[each, second]
+    step = np.rint(STEPS * other / np.maximum(z[each, first] + other, 1e-300)).astype(int)
+    second = np.where(step == 0, first, second)
+    kinds, inverse = np.unique((first * z.shape[1] + second) * (STEPS + 1) + step, return_inverse=True)
+    pairs, share = np.divmod(kinds, STEPS + 1)
+    palette = np.array([to_oklab(cluster_colour(k)) for k in range(z.shape[1])])
+    one, two = np.divmod(pairs, z.shape[1])
+    part = (share / STEPS)[:, None]
+    return _hex((1 - part) * palette[one] + part * palette[two])[inverse]
+
+
+def _hex(lab: Array) -> NDArray[np.str_]:
+    """(n,) "#rrggbb" of (n, 3)."""
+    linear = np.clip(np.linalg.solve(_CONES, np.linalg.solve(_LAB, lab.T) ** 3), 0, 1)
+    channels = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    levels = np.rint(255 * channels).astype(int)
+    return np.array([f"#{r:02x}{g:02x}{b:02x}" for r, g, b in levels.T.tolist()], dtype="U7")

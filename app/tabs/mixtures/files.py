@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from engine.durable import write_atomic
+from engine.durable import replacing, write_atomic
 from engine.errors import EngineError
 from engine.studies.mixture.kinds import Fitted, StabilityReport
 
@@ -42,6 +44,19 @@ def save(path: Path, text: str) -> None:
         raise NotSaved(path=path, reason=error.strerror or str(error)) from error
 
 
+def copy(source: Path, path: Path) -> None:
+    """Copy a file whole or not at all.
+
+    Raises:
+        NotSaved: the source is gone, or the folder or disk does not take it.
+    """
+    try:
+        with open(source, "rb") as given, replacing(path) as taken:
+            shutil.copyfileobj(given, taken)
+    except OSError as error:
+        raise NotSaved(path=path, reason=error.strerror or str(error)) from error
+
+
 def labels_csv(found: Fitted, stability: StabilityReport | None) -> str:
     """Row number (from 1), cluster, memberships, out-of-bag memberships and known class of each row, as CSV."""
     z = np.asarray(found.memberships)
@@ -65,6 +80,26 @@ def labels_csv(found: Fitted, stability: StabilityReport | None) -> str:
 def parameters_json(found: Fitted) -> str:
     """Weights, means and covariances with what they mean."""
     return json.dumps(found.parameters(), indent=1, ensure_ascii=False)
+
+
+def save_npz(path: Path, found: Fitted) -> None:
+    """Write what scikit-learn's GaussianMixture has after a fit, by its names, as arrays; no pickle.
+
+    Raises:
+        NoScikitLearn: it is a mixture of t distributions. NotSaved: the folder or disk does not take it.
+    """
+    if len(found.dof):
+        raise NoScikitLearn
+    inverse = np.linalg.inv(np.linalg.cholesky(np.asarray(found.covariances)))
+    arrays: dict[str, Any] = {
+        "columns": np.array(found.names), "weights_": np.asarray(found.weights), "means_": np.asarray(found.means),
+        "covariances_": np.asarray(found.covariances), "precisions_cholesky_": inverse.transpose(0, 2, 1),
+    }  # fmt: skip
+    try:
+        with replacing(path) as file:
+            np.savez(file, **arrays)
+    except OSError as error:
+        raise NotSaved(path=path, reason=error.strerror or str(error)) from error
 
 
 def scikit_learn(found: Fitted) -> str:

@@ -8,19 +8,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.tabs.mixtures import picture
+from app.tabs.mixtures.picture import Array, Density, Picture
 from engine.runs.events import Warned
 from engine.runs.reader import RunReader
 from engine.studies import catalogue
 from engine.studies.contract import Measure
-from engine.studies.mixture.config import BuiltinTable, FileTable, FitConfig, MixtureConfig
-from engine.studies.mixture.kinds import Choice, Fitted, StabilityReport
+from engine.studies.mixture.config import (
+    BuiltinTable,
+    FileTable,
+    FitConfig,
+    MixtureConfig,
+    RatioConfig,
+    StabilityConfig,
+)
+from engine.studies.mixture.kinds import Choice, Fitted, RatioReport, StabilityReport
 
-Array = NDArray[np.float64]
-
-TASKS = {"mixture.select": "select", "mixture.fit": "fit", "mixture.stability": "stability"}
-ARTIFACTS = ("choice", "mixture", "stability")
+TASKS = {
+    "mixture.select": "select",
+    "mixture.fit": "fit",
+    "mixture.stability": "stability",
+    "mixture.ratio": "ratio",
+}
+ARTIFACTS = ("choice", "mixture", "stability", "ratio")  # of the tasks, in their order
+AFTER_FIT = ("stability", "ratio")
 GROUPS = {
     "Mixture": (
         "mixture_components",
@@ -36,13 +48,13 @@ GROUPS = {
     "Known classes": ("ari", "nmi"),
     "Generalisation": ("training_likelihood", "out_of_bag", "likelihood_gap"),
     "Stability": ("jaccard", "weight_error"),
+    "One cluster more": ("ratio_p", "ratio_statistic"),
     "Local maxima": ("basin_share", "local_maxima"),
     "Health": ("smallest_share", "smallest_eigenvalue", "condition_number", "rows_per_parameter"),
     "Table": ("mixture_rows", "mixture_columns"),
 }
 COUNTS = ("mixture_rows", "mixture_columns", "mixture_components", "mixture_parameters", "axes_kept", "local_maxima")
 ORDER = [name for names in GROUPS.values() for name in names]
-DISCRIMINANT, PRINCIPAL, ROW = "discriminant", "principal", "row"
 
 
 @dataclass(frozen=True)
@@ -57,29 +69,14 @@ class Number:
     group: str = ""
 
 
-@dataclass(frozen=True)
-class Picture:
-    """The rows of the sample in the plane of two axes.
-
-    Attributes:
-        x, y: (m,). memberships: (m, G). known: (m,) class or -1. ellipses: two closed curves (p, 2) for each of the G
-            clusters, at one and two standard deviations; empty where an axis is no combination of columns.
-    """
-
-    x: Array
-    y: Array
-    memberships: Array
-    known: NDArray[np.intp]
-    ellipses: list[list[Array]]
-
-
 @dataclass
 class MixturesModel:
     """Everything the view shows.
 
     Attributes:
         config: what the setup form says. runs: stage -> id of the run shown.
-        choice, mixture, stability: newest versions read. axes: what is drawn across and up, as keys of ``axis_names``;
+        choice, mixture, stability, ratio: newest versions read.
+        axes: what is drawn across and up, as keys of ``axis_names``.
         solution: which local maximum is shown, 0 the best.
     """
 
@@ -89,6 +86,7 @@ class MixturesModel:
     choice: Choice | None = None
     mixture: Fitted | None = None
     stability: StabilityReport | None = None
+    ratio: RatioReport | None = None
     axes: tuple[str, str] = ("", "")
     solution: int = 0
     _versions: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -134,7 +132,7 @@ class MixturesModel:
         """The final measures of the shown runs, in a fixed order; those of the fit go before those of the choice."""
         known = catalogue.measures()
         found: dict[tuple[str, tuple[tuple[str, str], ...]], Number] = {}
-        for stage in ("stability", "fit", "select"):
+        for stage in ("ratio", "stability", "fit", "select"):
             for item in self.readers[stage].measures if stage in self.readers else []:
                 dims = tuple((name, str(value)) for name, value in item.dims.items())
                 if item.id in ORDER and not (stage == "select" and (item.id, ()) in found):
@@ -170,59 +168,24 @@ class MixturesModel:
 
     # Pictures --------------------------------------------------------------------------------------------------------
     def axis_names(self) -> list[str]:
-        """What can be drawn along an axis: combinations first where there are more than two columns."""
-        if self.mixture is None:
-            return []
-        mixed = [f"{kind} {i}" for kind in (DISCRIMINANT, PRINCIPAL) for i in (1, 2)]
-        if self.mixture.discriminant.shape[1] < 2:
-            mixed = mixed[2:]
-        columns = list(self.mixture.names)
-        if len(columns) == 1:
-            return [*columns, ROW]
-        return [*columns, *mixed] if len(columns) == 2 else [*mixed, *columns]
+        """What can be drawn along an axis; nothing before the first version."""
+        return [] if self.mixture is None else picture.axis_names(self.mixture)
 
     def picture(self) -> Picture | None:
         """What the scatter shows, of the solution chosen; None before the first version."""
+        return None if self.mixture is None else picture.picture(self.mixture, self.axes, self.solution)
+
+    def density_key(self) -> tuple[int, tuple[str, str]] | None:
+        """What tells the density of all rows from others: the version and the axes; None where rows are drawn."""
         found = self.mixture
-        if found is None:
+        if found is None or self.solution or not found.complete or not picture.is_dense(found):
             return None
-        sample = np.asarray(found.sample)
-        rows = np.asarray(found.x)[sample]
-        weights, means, covariances, memberships = self._solution(found)
-        directions = [self._direction(found, rows, name) for name in self.axes]
-        filled = np.where(np.isnan(rows), np.nanmean(rows, axis=0), rows)
-        across, up = (
-            found.rows[sample].astype(float) if direction is None else _along(rows, filled, direction)
-            for direction in directions
-        )
-        ellipses: list[list[Array]] = []
-        first, second = directions
-        if first is not None and second is not None:
-            turn = np.column_stack([first, second])
-            used = weights > 0
-            centres, shapes = means[used] @ turn, turn.T @ covariances[used] @ turn
-            ellipses = [[ellipse(c, s, r) for r in (1.0, 2.0)] for c, s in zip(centres, shapes, strict=True)]
-        return Picture(across, up, memberships, np.asarray(found.known)[sample], ellipses)
+        return self._versions["mixture"], self.axes
 
-    def _solution(self, found: Fitted) -> tuple[Array, Array, Array, Array]:
-        s = self.solution
-        if 0 < s < len(found.solution_weights):
-            parts = (found.solution_weights, found.solution_means, found.solution_covariances)
-            weights, means, covariances = (np.asarray(part[s]) for part in parts)
-            return weights, means, covariances, np.asarray(found.solution_memberships[s])
-        z = np.asarray(found.memberships)[np.asarray(found.sample)]
-        return np.asarray(found.weights), np.asarray(found.means), np.asarray(found.covariances), z
-
-    def _direction(self, found: Fitted, rows: Array, name: str) -> Array | None:
-        """(d,) the combination of columns behind an axis; None for row numbers."""
-        if name in found.names:
-            return np.eye(len(found.names))[found.names.index(name)]
-        if name == ROW:
-            return None
-        kind, _, index = name.partition(" ")
-        if kind == DISCRIMINANT:
-            return np.asarray(found.discriminant)[:, int(index) - 1]
-        return principal_axes(rows)[:, int(index) - 1]
+    def density(self) -> Density:
+        """All rows along the axes; slow for many."""
+        assert self.mixture is not None
+        return picture.density(self.mixture, self.axes)
 
     def confusion(self) -> tuple[list[str], Array] | None:
         """(names of the classes, (C, G) rows of each class in each cluster); None where no class is known."""
@@ -242,33 +205,17 @@ class MixturesModel:
         changes = {"data": self.choice.data, "family": family, "components": components, "choice": None}
         return FitConfig.model_validate({**base.model_dump(), **changes})
 
+    def after_fit(self, stage: str) -> StabilityConfig | RatioConfig | None:
+        """The resamples or the test of the shown fit, as they are set up; None before it is finished."""
+        if self.mixture is None or not self.mixture.complete or "fit" not in self.runs:
+            return None
+        ref = self.readers["fit"].artifacts["mixture"]
+        found = self.config.ratio or RatioConfig() if stage == "ratio" else self.config.stability or StabilityConfig()
+        return found.model_copy(update={"mixture": ref})
+
 
 def _group(measure: str) -> str:
     return next(group for group, names in GROUPS.items() if measure in names)
-
-
-def _along(rows: Array, filled: Array, direction: Array) -> Array:
-    """Rows along a direction; a single column keeps its gaps, a combination fills them with means."""
-    if np.count_nonzero(direction) == 1:
-        return np.asarray(rows[:, int(np.argmax(direction != 0))])
-    return np.asarray(filled @ direction)
-
-
-def principal_axes(rows: Array) -> Array:
-    """(d, 2) combinations of the columns, each in its own units, that are the leading axes of the standardised rows."""
-    filled = np.where(np.isnan(rows), np.nanmean(rows, axis=0), rows)
-    scale = filled.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    _, _, axes = np.linalg.svd((filled - filled.mean(axis=0)) / scale, full_matrices=False)
-    return np.asarray((axes[:2] / scale).T)
-
-
-def ellipse(centre: Array, covariance: Array, radius: float, points: int = 73) -> Array:
-    """(points, 2) the closed curve at Mahalanobis distance ``radius`` of a covariance (2, 2)."""
-    values, axes = np.linalg.eigh(covariance)
-    angle = np.linspace(0, 2 * np.pi, points)
-    circle = np.column_stack([np.cos(angle), np.sin(angle)])
-    return np.asarray(centre + radius * (circle * np.sqrt(np.maximum(values, 0))) @ axes.T)
 
 
 def preset(name: str) -> MixtureConfig:

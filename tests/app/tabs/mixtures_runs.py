@@ -15,7 +15,12 @@ from engine.studies.contract import TaskConfig
 from engine.studies.mixture.config import BuiltinTable, FitConfig, SelectConfig, StabilityConfig
 from tests.engine.fakes import FakeRun
 
-NAMES = {"mixture.select": "choice", "mixture.fit": "mixture", "mixture.stability": "stability"}
+NAMES = {
+    "mixture.select": "choice",
+    "mixture.fit": "mixture",
+    "mixture.stability": "stability",
+    "mixture.ratio": "ratio",
+}
 
 
 @dataclass
@@ -30,6 +35,7 @@ class Reader:
     warnings: list[Any] = field(default_factory=list)
     state: str = "finished"
     error: Exception | None = None
+    folder: Path = Path()
 
     @property
     def artifacts(self) -> dict[str, ArtifactRef]:
@@ -82,15 +88,24 @@ class Watch(QObject):
 class Library:
     """Where runs are."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, readers: dict[str, Reader]) -> None:
         self.root = root
+        self.readers = readers
+
+    def used_by(self, run: str) -> list[str]:
+        """Runs whose config names an artifact of this one."""
+        refs = {
+            reader.id: [value.get("run") for value in reader.config.values() if isinstance(value, dict)]
+            for reader in self.readers.values()
+        }
+        return [id for id, named in refs.items() if run in named]
 
 
 class Runs:
     """The window's runs; keeps what was started."""
 
     def __init__(self, readers: dict[str, Reader], root: Path) -> None:
-        self.library = Library(root)
+        self.library = Library(root, readers)
         self.watches = {reader.id: Watch(reader) for reader in readers.values()}
         self.started: list[Any] = []
         self.next: dict[str, str] = {}

@@ -1,38 +1,26 @@
-"""The Mixtures tab: what it shows of finished runs, what clicks do, what it exports."""
+"""The Mixtures tab in the window: what it shows of finished runs, what clicks do, what it exports."""
 
 import csv
-import io
-import json
+import dataclasses
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QCheckBox
+from PySide6.QtWidgets import QCheckBox, QInputDialog
 
 from app.tabs import catalogue
 from app.tabs.base import Services
-from app.tabs.mixtures import TAB, files
-from app.tabs.mixtures.colours import blend, from_oklab, to_oklab
-from app.tabs.mixtures.model import MixturesModel, ellipse, preset, principal_axes
-from app.tabs.mixtures.view import PAGES, MixturesView
+from app.tabs.mixtures import TAB, exports, files
+from app.tabs.mixtures.examples import EXAMPLES
+from app.tabs.mixtures.model import preset
+from app.tabs.mixtures.pages import PAGES
+from app.tabs.mixtures.view import MixturesView
 from engine.artifacts.refs import ArtifactRef
 from engine.runs.events import Failed
-from engine.studies.mixture.config import BuiltinTable, FileTable, FitConfig, MixtureConfig, RunTable
-from tests.app.tabs.mixtures_runs import Runs, made, pipeline
-
-
-@pytest.fixture(scope="module")
-def readers(tmp_path_factory):
-    return pipeline(tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture
-def model(readers):
-    found = MixturesModel()
-    found.show({stage: reader.id for stage, reader in readers.items()})
-    for stage, reader in readers.items():
-        found.read(stage, reader)
-    return found
+from engine.studies.mixture.config import BuiltinTable, FileTable, FitConfig, MixtureConfig, RatioConfig, RunTable
+from engine.studies.mixture.kinds import RatioReport
+from tests.app.tabs.mixtures_runs import Runs
 
 
 @pytest.fixture
@@ -52,93 +40,15 @@ def filled(view, readers):
     return view
 
 
-# The model -----------------------------------------------------------------------------------------------------------
-def test_the_picture_is_the_sample_along_its_axes(model, readers):
-    fitted = readers["fit"].outputs["mixture"]
-    model.axes = ("petal length (cm)", "sepal width (cm)")
-    picture = model.picture()
-    np.testing.assert_array_equal(picture.x, fitted.x[:, 2])
-    np.testing.assert_array_equal(picture.y, fitted.x[:, 1])
-    np.testing.assert_array_equal(picture.memberships, fitted.memberships)
-    inner, outer = picture.ellipses[0]
-    mean = fitted.means[0][[2, 1]]
-    np.testing.assert_allclose(inner[:-1].mean(axis=0), mean, atol=1e-9)
-    inverse = np.linalg.inv(fitted.covariances[0][np.ix_([2, 1], [2, 1])])
-    distance = np.sqrt(np.einsum("pi,ij,pj->p", outer - mean, inverse, outer - mean))
-    np.testing.assert_allclose(distance, 2, rtol=1e-6)
+@pytest.fixture
+def sheets(filled):
+    return filled.sheets
 
 
-def test_combinations_come_first_where_columns_are_many(model):
-    assert model.axis_names()[:4] == ["discriminant 1", "discriminant 2", "principal 1", "principal 2"]
-    assert model.axes == ("discriminant 1", "discriminant 2")
-    assert np.isfinite(model.picture().x).all()
-
-
-def test_another_solution_is_shown_with_its_own_memberships(model, readers):
-    fitted = readers["fit"].outputs["mixture"]
-    assert len(fitted.solution_weights) > 1
-    model.solution = 1
-    np.testing.assert_array_equal(model.picture().memberships, fitted.solution_memberships[1])
-    assert len(model.picture().ellipses) == (fitted.solution_weights[1] > 0).sum()
-
-
-def test_principal_axes_are_those_of_standardised_columns():
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(200, 3)) @ np.diag([100, 1, 0.01])
-    rows[:, 1] += rows[:, 0] / 50
-    rows[5, 2] = np.nan
-    axes = principal_axes(rows)
-    scores = np.nan_to_num(rows - np.nanmean(rows, axis=0)) @ axes
-    assert scores[:, 0].var() == pytest.approx(
-        np.linalg.eigvalsh(np.corrcoef(rows[np.arange(200) != 5].T))[-1], rel=0.1
-    )
-    assert abs(np.corrcoef(scores.T)[0, 1]) < 1e-6
-
-
-def test_an_ellipse_of_the_unit_matrix_is_a_circle():
-    curve = ellipse(np.array([1.0, 2.0]), np.eye(2), 3.0)
-    np.testing.assert_allclose(np.hypot(*(curve - [1, 2]).T), 3)
-    np.testing.assert_allclose(curve[0], curve[-1])
-
-
-def test_numbers_come_in_order_and_counts_are_whole(model):
-    numbers = model.numbers
-    ids = [number.measure.id for number in numbers]
-    assert ids.index("mixture_components") < ids.index("ari") < ids.index("jaccard") < ids.index("mixture_rows")
-    by_id = {number.measure.id: number for number in numbers}
-    assert by_id["mixture_rows"].value == 150
-    assert isinstance(by_id["mixture_rows"].value, int)
-    fit = {measure.id: measure.value for measure in model.readers["fit"].measures}
-    assert by_id["mixture_bic"].value == fit["mixture_bic"]
-    assert [number.dims for number in numbers if number.measure.id == "jaccard"][2] == (("cluster", "3"),)
-
-
-def test_confusion_counts_every_row(model):
-    classes, table = model.confusion()
-    assert classes == ["setosa", "versicolor", "virginica"]
-    assert table.sum(axis=1).tolist() == [50, 50, 50]
-    assert table.max(axis=0).sum() > 140
-
-
-def test_a_choice_without_its_fit_has_its_own_numbers(readers):
-    model = MixturesModel()
-    model.show({"select": "s"})
-    model.read("select", readers["select"])
-    assert {number.measure.id for number in model.numbers} >= {"mixture_bic", "mixture_icl"}
-    assert model.picture() is None
-    assert model.confusion() is None
-
-
-def test_one_column_is_drawn_against_the_row(tmp_path):
-    path = tmp_path / "one.csv"
-    path.write_text("v\n" + "\n".join(str(v) for v in [*np.arange(20.0) / 7, *(9 + np.arange(20.0) / 9)]))
-    reader = made(FitConfig(data=FileTable(path=str(path)), components=2, starts=3), "f", tmp_path)
-    model = MixturesModel()
-    model.show({"fit": "f"})
-    model.read("fit", reader)
-    assert model.axes == ("v", "row")
-    assert model.picture().y.tolist() == list(range(40))
-    assert model.picture().ellipses == []
+def look_at(box, key):
+    """Choose an entry of a combo box as a user does."""
+    box.setCurrentIndex(box.findData(key))
+    box.activated.emit(box.currentIndex())
 
 
 def test_the_python_repeats_the_setup(view):
@@ -148,71 +58,6 @@ def test_the_python_repeats_the_setup(view):
     assert known["config"] == view.model.config
 
 
-def test_runs_are_named_after_their_table(model):
-    model.config = preset("quick").model_copy(update={"data": FileTable(path="/x/rivers.csv")})
-    assert model.run_name() == "Clusters of rivers.csv"
-
-
-# Colours -------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("colour", ["#000000", "#ffffff", "#4c78d0", "#cf781c"])
-def test_oklab_there_and_back(colour):
-    assert from_oklab(to_oklab(colour)) == colour
-
-
-def test_oklab_has_known_values():
-    np.testing.assert_allclose(to_oklab("#ffffff"), [1, 0, 0], atol=1e-3)
-    np.testing.assert_allclose(to_oklab("#ff0000"), [0.628, 0.225, 0.126], atol=2e-3)
-
-
-def test_blends_lie_between():
-    assert blend("#4c78d0", "#cf781c", 0.0) == "#4c78d0"
-    assert blend("#4c78d0", "#cf781c", 1.0) == "#cf781c"
-    middle = to_oklab(blend("#4c78d0", "#cf781c"))
-    np.testing.assert_allclose(middle, (to_oklab("#4c78d0") + to_oklab("#cf781c")) / 2, atol=5e-3)
-
-
-# Files ---------------------------------------------------------------------------------------------------------------
-def test_labels_are_saved_with_memberships(readers, tmp_path):
-    fitted, stability = readers["fit"].outputs["mixture"], readers["stability"].outputs["stability"]
-    path = tmp_path / "labels.csv"
-    files.save(path, files.labels_csv(fitted, stability))
-    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-    assert len(rows) == 150
-    assert [int(row["cluster"]) - 1 for row in rows] == fitted.labels().tolist()
-    assert sum(float(rows[7][f"membership {k}"]) for k in (1, 2, 3)) == pytest.approx(1)
-    assert sum(float(rows[7][f"out of bag {k}"]) for k in (1, 2, 3)) == pytest.approx(1)
-    assert rows[0]["class"] == "setosa"
-
-
-def test_a_folder_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(files.NotSaved, match=r"labels\.csv was not saved"):
-        files.save(tmp_path / "nowhere" / "labels.csv", "x")
-
-
-def test_parameters_are_saved_as_json(readers):
-    fitted = readers["fit"].outputs["mixture"]
-    found = json.loads(files.parameters_json(fitted))
-    np.testing.assert_array_equal(found["means"], fitted.means)
-    assert found["columns"][0] == "sepal length (cm)"
-    assert found["family"] == "VVV"
-
-
-def test_the_snippet_rebuilds_the_mixture_in_scikit_learn(readers):
-    fitted = readers["fit"].outputs["mixture"]
-    scope = {}
-    exec(files.scikit_learn(fitted), scope)
-    mixture = scope["mixture"]
-    np.testing.assert_allclose(mixture.predict_proba(fitted.x), fitted.memberships, atol=1e-8)
-    assert mixture.score(fitted.x) * 150 == pytest.approx(fitted.log_likelihood)
-
-
-def test_scikit_learn_has_no_t_mixtures(tmp_path):
-    reader = made(FitConfig(method="t", components=2, starts=3), "t", tmp_path)
-    with pytest.raises(files.NoScikitLearn):
-        files.scikit_learn(reader.outputs["mixture"])
-
-
-# The view ------------------------------------------------------------------------------------------------------------
 def test_the_tab_is_found():
     assert TAB in catalogue.tabs()
     assert TAB.group == "Data"
@@ -225,40 +70,140 @@ def test_before_a_run_the_tab_says_what_it_is_for(view):
 
 
 def test_a_finished_run_fills_every_page(filled):
-    for name in ("clusters", "choice", "maxima", "stability", "labels"):
+    for name, empty in {"choice": [], "maxima": [], "stability": [], "labels": [], "model": []}.items():
         filled.show_page(name)
-        shown = filled.page_widgets[name].shown()
+        shown = filled.sheets.by_name[name].shown()
         assert shown
-        assert [card.title for card in shown if card.is_empty()] == []
-    assert filled.scatter.count() == 150
+        assert [card.title for card in shown if card.is_empty()] == empty
+    assert filled.sheets.clusters.scatter.count() == 150
     assert "finished" in filled.headline_text
     assert len(filled.numbers.model.numbers) > 15
 
 
 def test_axes_and_colours_can_be_chosen(filled):
-    filled.show_page("clusters")
-    filled.across.setCurrentIndex(filled.across.findData("petal width (cm)"))
-    filled.across.activated.emit(filled.across.currentIndex())
+    page = filled.sheets.clusters
+    look_at(page.across, "petal width (cm)")
     assert filled.model.axes == ("petal width (cm)", "discriminant 2")
-    assert filled.scatter.axes[0].label == "petal width (cm)"
+    assert page.scatter.axes[0].label == "petal width (cm)"
     for colouring, names in (("classes", {"setosa", "versicolor", "virginica"}), ("doubt", {"0.0 to 0.02"})):
-        filled.colouring.setCurrentIndex(filled.colouring.findData(colouring))
-        filled.colouring.activated.emit(0)
-        assert names <= {entry.name for entry in filled.scatter.entries()}
-        assert filled.scatter.count() == 150
+        look_at(page.colouring, colouring)
+        assert names <= {entry.name for entry in page.scatter.entries()}
+        assert page.scatter.count() == 150
 
 
-def test_rows_of_two_clusters_have_a_mixed_colour(filled):
-    filled.show_page("clusters")
-    names = [entry.name for entry in filled.scatter.entries()]
-    assert names[:3] == ["cluster 1", "cluster 2", "cluster 3"]
-    assert [name for name in names if name.startswith("between")]
+def test_rows_of_two_clusters_have_a_mixed_colour_and_no_name_in_the_legend(filled):
+    scatter = filled.sheets.clusters.scatter
+    assert [entry.name for entry in scatter.entries()] == ["cluster 1", "cluster 2", "cluster 3"]
+    blends = [name for names in scatter.blends.values() for name in names]
+    assert blends
+    assert {name.strip() for name in blends} <= {"between 1 and 2", "between 1 and 3", "between 2 and 3"}
+    owner = next(iter(scatter.blends))
+    scatter.toggle(owner)
+    hidden = {name for name, group in scatter._groups.items() if not group.visible}
+    assert hidden == {owner, *scatter.blends[owner]}
 
 
+def test_dots_grow_with_doubt_unless_that_is_switched_off(filled):
+    scatter = filled.sheets.clusters.scatter
+    text, on, switch = scatter.choices()[0]
+    assert "uncertainty" in text
+    assert on
+    sizes = np.concatenate([group.sizes for group in scatter._groups.values()])
+    doubt = 1 - np.concatenate([[float(label.split()[1].rstrip(","))] if label else [1.0]
+                                for group in scatter._groups.values() for label in group.labels])  # fmt: skip
+    assert np.corrcoef(sizes, doubt)[0, 1] > 0.99
+    switch(False)
+    assert all(group.sizes is None for group in scatter._groups.values())
+
+
+def test_newer_versions_leave_the_view_where_it_is(filled):
+    page = filled.sheets.clusters
+    page.scatter.set_view(page.scatter.view().zoomed(0.5))
+    before = page.scatter.view()
+    page.show_model()
+    assert page.scatter.view() == before
+    look_at(page.across, "petal width (cm)")
+    assert page.scatter.view() != before
+
+
+def test_very_many_rows_become_a_density_that_says_so(filled, qtbot):
+    page, found = filled.sheets.clusters, filled.model.mixture
+    parts = {name: np.repeat(getattr(found, name), 200, axis=0) for name in ("x", "known", "memberships")}
+    filled.model.mixture = dataclasses.replace(found, **parts, rows=np.arange(30_000), count=1_000_000)
+    page.show_model()
+    assert page.scatter.count() == len(found.sample)
+    assert "a random 150 of 1" in page.card._note.text()
+    qtbot.waitUntil(page.scatter.is_density, timeout=10_000)
+    assert page.scatter.count() == 30_000
+    assert "density of a random 30\u202f000 of 1\u202f000\u202f000 rows" in page.card._note.text()
+    for colouring, names in (("doubt", "above 0.3"), ("classes", "setosa"), ("clusters", "cluster 1")):
+        look_at(page.colouring, colouring)
+        assert names in [entry.name for entry in page.scatter.entries()]
+        assert page.scatter.is_density()
+    page.show_solution(1)
+    assert not page.scatter.is_density()
+    assert "only theirs are kept" in page.card._note.text()
+
+
+# Pairs ---------------------------------------------------------------------------------------------------------------
+def test_pairs_show_the_columns_that_tell_most_and_a_click_enlarges(filled, qtbot):
+    page = filled.sheets.clusters
+    page.pairs_button.click()
+    assert page.grid.shown() == [page.pairs_card]
+    names = page.pair_columns()
+    assert set(names[:2]) == {"petal length (cm)", "petal width (cm)"}
+    assert len(page.pairs.panels()) == 6
+    middle = page.pairs.panel(2, 1).center().toPoint()
+    qtbot.mouseClick(page.pairs, Qt.MouseButton.LeftButton, pos=middle)
+    assert filled.model.axes == (names[1], names[2])
+    assert page.grid.shown() == [page.card]
+    assert page.scatter.axes[0].label == names[1]
+
+
+def test_pairs_by_keyboard(filled, qtbot):
+    page = filled.sheets.clusters
+    page.show_pairs(True)
+    page.pairs.setFocus()
+    qtbot.keyClick(page.pairs, Qt.Key.Key_Down)
+    qtbot.keyClick(page.pairs, Qt.Key.Key_Right)
+    qtbot.keyClick(page.pairs, Qt.Key.Key_Right)  # there is none
+    names = page.pair_columns()
+    qtbot.keyClick(page.pairs, Qt.Key.Key_Return)
+    assert filled.model.axes == (names[1], names[2])
+
+
+def test_columns_of_the_pairs_are_chosen(filled):
+    page = filled.sheets.clusters
+    page.show_pairs(True)
+    page._fill_menu()
+    action = next(one for one in page._menu.actions() if one.text() == "sepal width (cm)")
+    assert action.isChecked()
+    action.trigger()
+    assert "sepal width (cm)" not in page.pair_columns()
+    for name in list(page.pair_columns()):
+        page.choose_column(name, False)
+    assert len(page.pair_columns()) == 2
+
+
+def test_pairs_are_painted_in_the_colours_of_the_clusters(filled, tmp_path):
+    page = filled.sheets.clusters
+    page.show_pairs(True)
+    picture = page.pairs.grab().toImage()
+    colours = {picture.pixelColor(x, y).name() for x in range(0, picture.width(), 2) for y in range(picture.height())}
+    assert len(colours) > 10
+    page.pairs_card.save_to(tmp_path / "pairs.csv")
+    rows = list(csv.reader((tmp_path / "pairs.csv").read_text().splitlines()))
+    heads = next(row for row in rows if len(row) == 4)
+    assert heads == page.pair_columns()
+    page.pairs_card.save_to(tmp_path / "pairs.svg")
+    assert (tmp_path / "pairs.svg").read_bytes().count(b"<polyline") >= 6 * 3
+
+
+# Choice, test, maxima ------------------------------------------------------------------------------------------------
 def test_a_click_in_the_choice_fits_that_model(filled, readers):
     runs = filled.services.runs
     runs.next = {"mixture.fit": "f"}
-    plot = filled.choice.plots["bic"]
+    plot = filled.sheets.choice.plots["bic"]
     plot.picked.emit("VVV", 1)
     config, options = runs.started[-1]
     assert isinstance(config, FitConfig)
@@ -266,34 +211,107 @@ def test_a_click_in_the_choice_fits_that_model(filled, readers):
     assert config.data == BuiltinTable(name="iris")
     assert options["name"].endswith("VVV 2")
     assert dict(filled.model.runs) == {"select": "s", "fit": "f"}
-    assert filled.page_bar.current() == "clusters"
+    assert filled.sheets.bar.current() == "clusters"
     assert filled.model.stability is None
+
+
+def test_the_best_model_is_marked(sheets, readers):
+    choice = readers["select"].outputs["choice"]
+    plot = sheets.choice.plots["bic"]
+    best = plot._groups["best"]
+    family, clusters = choice.best_bic
+    row = choice.families.index(family)
+    assert (best.x[0], best.y[0]) == (clusters, choice.bic[row][list(choice.components).index(clusters)])
+    assert plot.axes[0].whole
+
+
+def test_a_model_is_chosen_from_a_list_too(filled):
+    filled.services.runs.next = {"mixture.fit": "f"}
+    choice = filled.sheets.choice
+    choice.ask_cell()
+    dialog = choice.findChild(QInputDialog)
+    assert dialog.comboBoxItems()[0].startswith("{} {}".format(*filled.model.choice.best_bic))
+    dialog.setTextValue(dialog.comboBoxItems()[1])
+    dialog.accept()
+    config, _ = filled.services.runs.started[-1]
+    assert (config.family, config.components) == choice.cells()[1][:2]
+
+
+def test_one_cluster_more_is_tested_at_a_press(filled, readers):
+    runs, panel = filled.services.runs, filled.sheets.choice.ratio
+    runs.next = {"mixture.ratio": "b"}
+    assert panel.button.isEnabled()
+    panel.button.click()
+    config, options = runs.started[-1]
+    assert isinstance(config, RatioConfig)
+    assert config.mixture.run == "f"
+    assert "Likelihood-ratio test" in options["name"]
+    assert filled.model.runs == {"select": "s", "fit": "f", "stability": "b", "ratio": "b"}
+
+
+def test_without_a_fit_there_is_nothing_to_test(view):
+    panel = view.sheets.choice.ratio
+    assert not panel.button.isEnabled()
+    assert "no finished fit" in panel.button.toolTip()
+
+
+def test_a_likelihood_ratio_is_told_in_words(sheets):
+    panel = sheets.choice.ratio
+    drawn = np.random.default_rng(0).gamma(3, 4, (2, 99))
+    drawn[1, 50:] = np.nan
+    report = RatioReport("VVV", np.array([2, 3]), np.array([140.0, 9.0]), drawn, np.array([0.01, 0.62]), 150)
+    panel.show_report(report)
+    assert "3 clusters describe the table better than 2: p = 0.010 from 99" in panel.words
+    assert panel.plot.bounds()[1] >= 140
+    panel.which.setCurrentIndex(1)
+    panel.which.activated.emit(1)
+    assert "No sign of 4 clusters rather than 3: p = 0.62 from 50" in panel.words
+    assert panel.words == sheets.choice.ratio_card._note.text()
+    table = panel.table()
+    assert table.headers == ["table", "2 against 3", "3 against 4"]
+    assert [column[0] for column in table.columns] == ["this table", 140.0, 9.0]
+    panel.show_report(None)
+    assert panel.plot.is_empty()
+
+
+def test_a_bar_and_a_branch_open_their_maximum(filled, readers, qtbot):
+    filled.show_page("maxima")
+    page = filled.sheets.maxima
+    assert len(page._ended) > 1
+    page.share.picked.emit(1)
+    assert filled.model.solution == page._ended[1]
+    assert filled.sheets.clusters.solution.currentIndex() == page._ended[1]
+    page.tree.picked.emit("", 0)
+    assert filled.model.solution == 0
+    page.share.repaint()
+    qtbot.mouseClick(page.share.viewport(), Qt.MouseButton.LeftButton, pos=page.share.at(1.0, 1.0) + QPoint(3, 0))
+    assert filled.sheets.bar.current() == "clusters"
 
 
 def test_starts_have_the_colour_of_the_maximum_that_they_ended_in(filled, readers):
     fitted = readers["fit"].outputs["mixture"]
     reached = np.isin(fitted.member, fitted.member[fitted.finished])
-    assert filled.maxima.starts.count() == filled.maxima.map.count() == len(fitted.member)
-    assert len(filled.maxima._members["best"]) == (fitted.member == 0).sum()
-    assert len(filled.maxima._members.get("left the race", [])) == (~reached).sum()
+    assert filled.sheets.maxima.starts.count() == filled.sheets.maxima.map.count() == len(fitted.member)
+    assert len(filled.sheets.maxima._members["best"]) == (fitted.member == 0).sum()
+    assert len(filled.sheets.maxima._members.get("left the race", [])) == (~reached).sum()
 
 
 def test_a_click_on_a_start_shows_its_solution(filled):
     filled.show_page("maxima")
-    name = next(name for name, members in filled.maxima._members.items() if members[0] == 1)
-    filled.maxima.starts.picked.emit(name, 0)
+    name = next(name for name, members in filled.sheets.maxima._members.items() if members[0] == 1)
+    filled.sheets.maxima.starts.picked.emit(name, 0)
     assert filled.model.solution == 1
-    assert filled.page_bar.current() == "clusters"
+    assert filled.sheets.bar.current() == "clusters"
 
 
 def test_a_run_of_the_list_is_opened_with_what_it_builds_on(view):
     assert view.open_run("b")
     assert dict(view.model.runs) == {"select": "s", "fit": "f", "stability": "b"}
-    assert view.page_bar.current() == "stability"
+    assert view.sheets.bar.current() == "stability"
     assert view.open_run("s")
     assert dict(view.model.runs) == {"select": "s"}
     assert view.model.mixture is None
-    assert view.scatter.count() == 0
+    assert view.sheets.clusters.scatter.count() == 0
 
 
 def test_a_run_of_another_study_is_not_opened(view, readers):
@@ -310,8 +328,9 @@ def test_a_failed_fit_says_why_where_it_would_be(view, readers, tmp_path):
     reader.outputs = {}
     try:
         view.show_runs({"fit": "f"})
-        assert view.scatter_card.is_empty()
-        assert "too few rows" in view.scatter_card._sentence.text()
+        card = view.sheets.clusters.card
+        assert card.is_empty()
+        assert "too few rows" in card._sentence.text()
     finally:
         reader.state, reader.error, reader.outputs = "finished", None, outputs
 
@@ -329,20 +348,41 @@ def test_a_dropped_file_becomes_the_table_and_is_looked_at(view, tmp_path, qtbot
     path.write_text("a;b;kind\n1,5;2;x\n2,5;3;y\n;4;y\n7,1;9;x\n", encoding="utf-8")
     assert view.open_files([path])
     assert view.setup.form.value().data == FileTable(path=str(path))
-    assert view.page_bar.current() == "table"
-    listing = view.table.listing
+    assert view.sheets.bar.current() == "table"
+    listing = view.sheets.table.listing
     qtbot.waitUntil(lambda: listing.table.rowCount() == 3, timeout=30_000)
     assert listing.chosen() == ["a", "b"]
     assert "kind holds text" in listing.line.text()
-    qtbot.waitUntil(lambda: not view.table.scree_card.is_empty(), timeout=30_000)
+    qtbot.waitUntil(lambda: not view.sheets.table.scree_card.is_empty(), timeout=30_000)
     listing.findChildren(QCheckBox)[0].click()
     assert view.setup.form.value().data.columns == ("b",)
     qtbot.waitUntil(lambda: listing.chosen() == ["b"], timeout=30_000)
 
 
+def test_known_classes_scaling_and_axes_are_chosen_at_the_table(view, tmp_path, qtbot):
+    path = tmp_path / "plants.csv"
+    path.write_text("a,b,c,kind\n" + "\n".join(f"{i % 7},{i * i % 11},{i % 5},{'xyz'[i % 3]}" for i in range(60)))
+    view.open_files([path])
+    table = view.sheets.table
+    qtbot.waitUntil(lambda: table.listing.label.count() == 5, timeout=30_000)
+    look_at(table.listing.label, "kind")
+    assert view.setup.form.value().data.label == "kind"
+    look_at(table.listing.scaling, "none")
+    assert view.setup.form.value().data.scaling == "none"
+    qtbot.waitUntil(lambda: "text" not in table.listing.line.text(), timeout=30_000)
+    assert table.listing.label.currentData() == "kind"
+    qtbot.waitUntil(lambda: table.scree.handle_place() is not None, timeout=30_000)
+    table.scree.handle_moved.emit(3.0)
+    assert "q = 3 by your choice" in table.scree_card._note.text()
+    table.scree.handle_dropped.emit(3.0)
+    assert view.setup.form.value().fit.q == 3
+    view.setup.form.undo_stack.undo()
+    assert view.setup.form.value().fit.q is None
+
+
 def test_a_table_that_cannot_be_read_is_told(view, tmp_path, qtbot):
     view.open_files([tmp_path / "gone.csv"])
-    card = view.table.columns_card
+    card = view.sheets.table.columns_card
     qtbot.waitUntil(lambda: "There is no table" in card._sentence.text(), timeout=30_000)
     assert card.is_empty()
 
@@ -363,13 +403,76 @@ def test_what_cannot_run_says_why(view):
     assert view._check(base) == ""
 
 
+# Examples and exports ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_is_one_click(view, name):
+    view.services.runs.next = {}
+    view.empty.buttons[name].click()
+    config, options = view.services.runs.started[-1]
+    assert config.data == BuiltinTable(name=name)
+    assert view.setup.form.value() == config
+    assert options["name"] == f"Clusters of {name.replace('_', ' ')}"
+
+
+def test_examples_are_in_a_menu_too(view):
+    view.services.runs.next = {}
+    texts = [action.text() for action in view.examples._menu.actions()]
+    assert texts[4].startswith("Old Faithful")
+    view.examples._menu.actions()[4].trigger()
+    assert view.services.runs.started[-1][0].data.name == "faithful"
+
+
+def test_without_an_engine_nothing_can_be_started(view):
+    view.set_engine_missing("no engine here")
+    assert not any(button.isEnabled() for button in (view.empty.button, *view.empty.buttons.values()))
+    view.set_engine_missing("")
+    assert view.empty.button.isEnabled()
+
+
+def test_every_control_of_the_pages_has_a_name_and_a_hint(filled):
+    page = filled.sheets.clusters
+    for control in (*page.boxes, page.columns_button, page.pairs_button, filled.exports.button, filled.examples):
+        assert control.toolTip()
+        assert control.accessibleName() or control.text()
+
+
+def test_the_menu_offers_files_and_code(filled):
+    filled.exports.fill()
+    texts = [action.text() for action in filled.exports.menu.actions()]
+    for word in ("labels", "JSON", "NPZ", "Markdown", "scikit-learn"):
+        assert any(word in text for text in texts), word
+
+
 def test_python_for_scikit_learn_goes_to_the_clipboard(filled):
-    filled.copy_scikit_learn()
+    filled.exports.copy_scikit_learn()
     assert "GaussianMixture(3" in QGuiApplication.clipboard().text()
 
 
-def test_files_that_cannot_be_written_are_told(filled, tmp_path):
+def test_files_are_written_beside_the_window(filled, tmp_path, qtbot):
+    path = tmp_path / "card.md"
+    with qtbot.waitSignal(filled.exports.saved, timeout=5000):
+        filled.exports.save(path, lambda path, found: files.save(path, files.parameters_json(found)))
+    assert '"family": "VVV"' in path.read_text(encoding="utf-8")
+
+
+def test_files_that_cannot_be_written_are_told(filled, tmp_path, qtbot):
     told = []
     filled.failed.connect(told.append)
-    filled.save(tmp_path / "nowhere" / "x.csv", "1")
+    filled.exports.save(tmp_path / "nowhere" / "x.csv", lambda path, _found: files.save(path, "1"))
+    qtbot.waitUntil(lambda: bool(told), timeout=5000)
     assert isinstance(told[0], files.NotSaved)
+
+
+def test_labels_of_streamed_tables_are_the_runs_own(filled, readers, tmp_path, qtbot, monkeypatch):
+    monkeypatch.setattr(readers["fit"], "folder", tmp_path)
+    own = tmp_path / "artifacts" / "labels.0001" / "table.csv"
+    own.parent.mkdir(parents=True)
+    own.write_text("row,cluster\n1,3\n")
+    monkeypatch.setitem(readers["fit"].outputs, "labels", {})
+    filled.model.mixture = dataclasses.replace(filled.model.mixture, count=10_000_000)
+    asked = {}
+    monkeypatch.setattr(exports.Exports, "_ask", lambda self, name, write: asked.update({name: write}))
+    filled.exports.ask_labels()
+    with qtbot.waitSignal(filled.exports.saved, timeout=5000):
+        filled.exports.save(tmp_path / "labels.csv", asked["labels.csv"])
+    assert (tmp_path / "labels.csv").read_text() == own.read_text()

@@ -22,8 +22,8 @@ from engine.studies.mixture.config import (
 )
 from engine.studies.mixture.coordinates import frame_from, guard_for
 from engine.studies.mixture.kinds import KINDS
+from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.source import generated_mixture, load_table
-from engine.studies.mixture.tasks_stability import NotForT
 from tests.engine.fakes import FakeRun
 
 IRIS, WINE = BuiltinTable(name="iris"), BuiltinTable(name="wine")
@@ -253,10 +253,60 @@ def test_stability_of_a_mixture_on_axes(tmp_path):
     assert value(fake, "jaccard", cluster=1) > 0.75
 
 
-def test_t_mixtures_are_not_resampled(tmp_path):
-    fitted = run(FitConfig(data=IRIS, components=2, method="t", starts=5), tmp_path).last("mixture")
-    with pytest.raises(NotForT):
-        run(StabilityConfig(mixture=ref("mixture")), tmp_path, {"mixture": fitted})
+def test_stability_of_a_t_mixture(tmp_path):
+    fitted = run(FitConfig(data=TRUTH, components=3, method="t", starts=5), tmp_path).last("mixture")
+    fake = run(StabilityConfig(mixture=ref("mixture"), replicates=20), tmp_path, {"mixture": fitted})
+    found = fake.last("stability")
+    assert found.verdicts == ("stable",) * 3
+    assert 0 < value(fake, "likelihood_gap") < 0.3
+    true = generated_mixture(TRUTH)
+    fresh, _ = true.sample(20_000, np.random.default_rng(5))
+    assert found.out_of_bag == pytest.approx(true.log_density(fresh).mean(), abs=0.15)
+
+
+@pytest.mark.parametrize("method", ["t", "spectral_bootem", "bootspectral", "em", "cem"])
+def test_rows_with_gaps_get_memberships_by_what_is_known_of_them(method, holes, tmp_path):
+    fake = run(FitConfig(data=holes, components=3, method=method, starts=8, chains=3), tmp_path)
+    found = fake.last("mixture")
+    gaps = np.isnan(found.x).any(axis=1)
+    whole = method not in ("em", "cem")
+    assert len(found.memberships) == len(found.x) == 240 and gaps.sum() > 20
+    assert found.count == value(fake, "mixture_rows") == (240 - gaps.sum() if whole else 240)
+    np.testing.assert_allclose(found.memberships.sum(axis=1), 1)
+    assert value(fake, "ari") > 0.93
+    mixture = Mixture(found.weights, found.means, found.covariances, dof=found.dof if len(found.dof) else None)
+    expected = mixture.responsibilities(np.array(found.x))
+    np.testing.assert_allclose(found.memberships[gaps], expected[gaps], atol=1e-6)
+    assert found.solution_memberships.shape[1] == 240
+    said = [template.format(**params) for template, params in fake.warnings]
+    assert any(f"{gaps.sum()} rows with missing values take no part" in line for line in said) == whole
+    stable = run(StabilityConfig(mixture=ref("mixture"), replicates=5), tmp_path, {"mixture": found}).last("stability")
+    assert stable.verdicts == ("stable",) * 3 and len(stable.memberships) == 240
+    assert (stable.memberships.argmax(axis=1) == found.labels()).mean() > 0.95
+
+
+@pytest.fixture
+def holes(tmp_path):
+    """Three clusters in four columns of which one in twenty cells is empty."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((240, 4)) + np.repeat([[0, 0, 0, 4], [6, 0, 4, 0], [0, 6, -4, 0]], 80, axis=0)
+    cells = [[f"{value:.4f}" if rng.random() > 0.05 else "" for value in row] for row in x]
+    lines = [",".join([*row, "abc"[i // 80]]) for i, row in enumerate(cells)]
+    path = tmp_path / "holes.csv"
+    path.write_text("\n".join(["w,x,y,z,kind", *lines]), encoding="utf-8")
+    return FileTable(path=str(path), label="kind")
+
+
+def test_a_table_with_hardly_any_whole_row_is_refused_in_words(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((20, 4))
+    cells = [[f"{value:.4f}" for value in row] for row in x]
+    for i in range(1, 20):
+        cells[i][i % 4] = ""
+    path = tmp_path / "few.csv"
+    path.write_text("\n".join(["w,x,y,z", *map(",".join, cells)]), encoding="utf-8")
+    with pytest.raises(EngineError, match="only 1 of 20 rows have all their values"):
+        run(FitConfig(data=FileTable(path=str(path)), components=2, method="t"), tmp_path)
 
 
 def test_an_overfitted_mixture_is_told(tmp_path):

@@ -134,7 +134,8 @@ BUTTONS = {"resume": "play", "stop": "stop", "cancel": "cancel", "log": "log"}
 
 def _row(row: Summary) -> RunRow:
     title = tr(catalogue.configs()[row.task].title) if row.task in catalogue.configs() else row.task
-    device = {"cpu": tr("CPU"), "mps": tr("Apple GPU")}.get(row.device, row.device.replace("cuda:", tr("GPU") + " "))
+    asked = row.ran_on or ("" if row.device == "auto" else row.device)
+    device = {"cpu": tr("CPU"), "mps": tr("Apple GPU")}.get(asked, asked.replace("cuda:", tr("GPU") + " "))
     done: Any = 1.0 if row.state == "finished" else row.progress
     return RunRow(
         row.id,
@@ -143,6 +144,6 @@ def _row(row: Summary) -> RunRow:
         row.state,
         done,
         row.left,
-        "" if row.device == "auto" else device,
+        device,
         tr(row.reason),
     )

@@ -76,6 +76,7 @@ class Summary:
 
     Attributes:
         progress: share done, 0 to 1, None when unknown. left: seconds to go, None when unknown.
+        ran_on: where it computes or computed ("cpu", "mps", "cuda:0"), "" before that; ``device`` is what was asked.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Summary:
     since: float
     progress: float | None = None
     left: float | None = None
+    ran_on: str = ""
 
 
 def default_root() -> Path:
@@ -383,7 +385,7 @@ class Runs:
 def _summary(row: Row, progress: float | None = None, left: float | None = None) -> Summary:
     return Summary(
         row.id, row.task, row.name, row.project, row.tags, row.created, row.device, row.imported, row.newer,
-        row.state, row.reason, row.since, progress, left,
+        row.state, row.reason, row.since, progress, left, row.ran_on,
     )  # fmt: skip
 
 

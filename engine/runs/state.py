@@ -37,7 +37,7 @@ class Status:
     Attributes:
         state: see State. reason: "cancelled" or "stopped" when stopped, one of CAUSES when lost, else "".
         since: when the last event of its life happened, seconds since 1970. attempt: how often it was queued.
-        process: its worker, when one is or was there.
+        process: its worker, when one is or was there. device: where that computes or computed, as torch names it.
     """
 
     state: State
@@ -45,6 +45,7 @@ class Status:
     since: float = 0.0
     attempt: int = 0
     process: Process | None = None
+    device: str = ""
 
     @property
     def over(self) -> bool:
@@ -129,7 +130,7 @@ def _judge(path: Path, life: Life, process: Process | None, alive: bool) -> Stat
         return Status("lost", "ended early")
 
     def done(state: State, reason: str = "") -> Status:
-        return Status(state, reason, last.t, life.attempt, process)
+        return Status(state, reason, last.t, life.attempt, process, life.started.device if life.started else "")
 
     match last:
         case Finished() | Failed():

@@ -20,12 +20,12 @@ from engine.runs.failures import in_words
 from engine.runs.processes import Process
 
 FILE = "runs.sqlite"
-VERSION = 2
+VERSION = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, task TEXT NOT NULL, name TEXT NOT NULL, project TEXT NOT NULL, tags TEXT NOT NULL,
     created REAL NOT NULL, device TEXT NOT NULL, imported INTEGER NOT NULL, newer INTEGER NOT NULL,
-    state TEXT NOT NULL, reason TEXT NOT NULL, since REAL NOT NULL, attempt INTEGER NOT NULL);
+    state TEXT NOT NULL, reason TEXT NOT NULL, since REAL NOT NULL, attempt INTEGER NOT NULL, ran_on TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS runs_by_state ON runs (state, since, id);
 CREATE TABLE IF NOT EXISTS links (
     run TEXT NOT NULL, upstream TEXT NOT NULL, reference TEXT NOT NULL, PRIMARY KEY (run, upstream, reference));
@@ -48,7 +48,11 @@ class NewerIndex(EngineError):
 
 @dataclass(frozen=True)
 class Row:
-    """One run in the index; see folder.Meta, folder.Request and state.Status for the fields."""
+    """One run in the index; see folder.Meta, folder.Request and state.Status for the fields.
+
+    Attributes:
+        device: what was asked for. ran_on: where it computes or computed, "" before that.
+    """
 
     id: str
     task: str
@@ -63,6 +67,7 @@ class Row:
     reason: str
     since: float
     attempt: int
+    ran_on: str
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,7 @@ class Store:
             db.execute("PRAGMA synchronous=NORMAL")
             if version < VERSION:
                 self._db = db
+                db.execute("DROP TABLE IF EXISTS runs")  # its columns may differ; the folders know all of it
                 db.executescript(_SCHEMA)
                 self.reindex()
                 db.execute(f"PRAGMA user_version={VERSION}")
@@ -163,7 +169,7 @@ class Store:
         request, meta, now = folder.request(path), folder.meta(path), state.status(path)
         row = Row(
             path.name, request.task, meta.name, meta.project, meta.tags, meta.created, meta.device, meta.imported,
-            request.newer, now.state, now.reason, now.since, now.attempt,
+            request.newer, now.state, now.reason, now.since, now.attempt, now.device,
         )  # fmt: skip
         values = [json.dumps(value) if isinstance(value, tuple) else value for value in asdict(row).values()]
         self._db.execute(f"INSERT OR REPLACE INTO runs VALUES ({','.join('?' * len(values))})", values)
@@ -175,10 +181,10 @@ class Store:
 
     def set_state(self, id: str, now: state.Status) -> None:
         """Note the state of a run."""
-        values = (now.state, now.reason, now.since, now.attempt)
+        values = (now.state, now.reason, now.since, now.attempt, now.device)
         self._db.execute(
-            "UPDATE runs SET (state, reason, since, attempt) = (?, ?, ?, ?)"
-            " WHERE id = ? AND (state, reason, since, attempt) IS NOT (?, ?, ?, ?)",
+            "UPDATE runs SET (state, reason, since, attempt, ran_on) = (?, ?, ?, ?, ?)"
+            " WHERE id = ? AND (state, reason, since, attempt, ran_on) IS NOT (?, ?, ?, ?, ?)",
             (*values, id, *values),
         )
 

@@ -166,6 +166,14 @@ MEASURES = [
     ),
 ]
 
+WARNINGS = (
+    "Cluster 3 holds fewer rows than it has parameters: its covariance follows the prior.",
+    "The likelihood rose by less than the tolerance, but a smaller model reaches more.",
+    "2 of 50 starts ended in a spurious maximum and are left out of the ranking.",
+    "Column 7 is constant and was dropped.",
+    "The gap between rows seen and rows unseen is above half a nat: choose fewer axes.",
+)
+
 STUDIES = [
     ("landscape", "Landscape", "Training"),
     ("tails", "Tails", "Training"),
@@ -377,14 +385,7 @@ def numbers(warned: bool) -> NumbersPanel:
     warning = "One Lanczos run did not converge."
     panel.set_numbers([Number(m, v, i, warning=warning if m.id == "trace" and warned else "") for m, v, i in MEASURES])
     panel.view.setCurrentIndex(panel.model.index(3))
-    warnings = (
-        "Cluster 3 holds fewer rows than it has parameters: its covariance follows the prior.",
-        "The likelihood rose by less than the tolerance, but a smaller model reaches more.",
-        "2 of 50 starts ended in a spurious maximum and are left out of the ranking.",
-        "Column 7 is constant and was dropped.",
-        "The gap between rows seen and rows unseen is above half a nat: choose fewer axes.",
-    )
-    panel.set_callout("\n".join(warnings) if warned else "Phase IV-B  ·  flat, connected, similar")
+    panel.set_callout("\n".join(WARNINGS) if warned else "Phase IV-B  ·  flat, connected, similar")
     return panel
 
 

@@ -178,3 +178,5 @@ def test_lines_are_in_words(fake):
     assert _row(summary(state="finished")).done == 1.0 and _row(summary(state="queued")).done is None
     assert _row(summary(task="of.a.newer.program", name="n")).study == "of.a.newer.program"
     assert _row(summary(device="cpu")).device == "CPU" and _row(summary()).device == ""
+    assert _row(summary(state="finished", ran_on="mps")).device == "Apple GPU"  # where it was, whatever was asked
+    assert _row(summary(device="cuda", ran_on="cuda:0")).device == "GPU 0"

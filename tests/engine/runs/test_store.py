@@ -62,6 +62,28 @@ def test_a_damaged_index_is_rebuilt(runs, some):
     runs._store = Store(runs.root)
 
 
+def test_the_device_is_told_from_the_first_moment_to_after_the_end(runs, some):
+    told = {row.state: (row.device, row.ran_on) for row in runs.list()}
+    assert told["finished"] == told["running"] == ("auto", "cpu")
+    assert told["stopped"] == ("auto", "") and told["queued"] in (("auto", ""), ("cuda:3", ""))
+    again = next(row.id for row in runs.list() if row.state == "running")
+    runs.cancel(again)
+    runs.resume(again)
+    assert next(row for row in runs.list() if row.id == again).ran_on == ""  # it may get another device now
+
+
+def test_an_index_of_an_older_program_is_built_anew(runs, some):
+    runs.dispatch()
+    before = content(runs)
+    runs.close()
+    with sqlite3.connect(runs.root / FILE) as db:
+        db.execute("ALTER TABLE runs DROP COLUMN ran_on")
+        db.execute("PRAGMA user_version=2")
+    db.close()
+    runs._store = Store(runs.root)
+    assert content(runs) == before
+
+
 def test_an_index_of_a_newer_program_is_left_alone(tmp_path):
     with sqlite3.connect(tmp_path / FILE) as db:
         db.execute("PRAGMA user_version=99")
@@ -121,7 +143,7 @@ def test_a_list_of_thousands_is_quick(runs):
             id = f"20200101-000000-{index:04d}"
             (runs.root / id).mkdir()
             runs._store._db.execute(
-                "INSERT INTO runs VALUES (?, 'fake.act', '', '', '[]', ?, 'auto', 0, 0, 'finished', '', 0, 1)",
+                "INSERT INTO runs VALUES (?, 'fake.act', '', '', '[]', ?, 'auto', 0, 0, 'finished', '', 0, 1, 'cpu')",
                 (id, float(index)),
             )
     began = time.process_time()

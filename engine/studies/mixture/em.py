@@ -13,7 +13,7 @@ from engine.studies.mixture.families import Family, rows_needed
 from engine.studies.mixture.maximise import maximise
 from engine.studies.mixture.parameters import Array, Parameters
 from engine.studies.mixture.regularise import Guard, keep_above
-from engine.studies.mixture.sweep import Moments, Respond, Rows, soft, sweep
+from engine.studies.mixture.sweep import Moments, Respond, Rows, look, soft, sweep
 
 MAX_RESEEDS = 3
 # float32 log-likelihoods carry about this much noise per row; smaller changes mean nothing there.
@@ -113,7 +113,7 @@ def expectation_maximisation(
     out = Outcome(params, worst, worst.copy(), np.zeros(chains, int), np.zeros(chains, bool), np.zeros(chains, int))
     alive, current, last, mine = np.arange(chains), params, np.full(chains, -np.inf), weights
     for step in range(control.max_iterations + 1):
-        moments = sweep(rows, current, weights=mine, dtype=control.dtype, respond=control.respond)
+        moments = sweep(rows, current, weights=mine, dtype=control.dtype, respond=control.respond, family=family)
         objective = moments.log_likelihood
         if guard.prior is not None:
             objective = objective + guard.prior.log_density(family, current)
@@ -202,7 +202,7 @@ def lowest_density_row(rows: Rows, params: Parameters, skip: int = 0, weights: A
     def keep(block: slice, z: Any, value: Any) -> None:
         density[block] = value[0]
 
-    sweep(rows, params, visit=keep)
+    look(rows, params, keep)
     if weights is not None:
         density[weights.reshape(-1) == 0] = np.inf
     skip = min(skip, rows.n - 1)

@@ -161,6 +161,47 @@ class DiagonalKernel:
         return sums[..., -1], sums[..., d:-1], sums[..., :d]
 
 
+class LinearKernel:
+    """One covariance for all components, through phi(x) = [x, 1]: log densities up to -x' S^-1 x / 2.
+
+    Second moments are not gathered; see ``shared``.
+    """
+
+    def __init__(self, diagonal: bool) -> None:
+        self.diagonal = diagonal
+
+    def width(self, dimension: int) -> int:
+        """d + 1."""
+        return dimension + 1
+
+    def features(self, x: Real) -> Real:
+        """(c, d + 1)."""
+        return np.concatenate([x, np.ones((len(x), 1), x.dtype)], axis=1)
+
+    def coefficients(self, params: Parameters, dtype: Any, *, joint: bool = True) -> Real:
+        """(G * R, d + 1)."""
+        if self.diagonal:
+            slopes = params.precisions * params.means
+        else:
+            slopes = (params.precisions @ params.means[..., None])[..., 0]
+        constant = _constant(params, joint) - 0.5 * (slopes * params.means).sum(-1)
+        return _component_major(np.concatenate([slopes, constant[..., None]], -1), dtype)
+
+    def evaluate(self, theta: Real, phi: Real) -> Real:
+        """(G * R, c)."""
+        return theta @ phi.T
+
+    def gather(self, z: Real, phi: Real) -> NDArray[np.float64]:
+        """(G * R, d + 1)."""
+        return z @ phi
+
+    def moments(self, sums: NDArray[np.float64], shape: tuple[int, int, int]) -> tuple[NDArray[np.float64], ...]:
+        """N, M1, and nothing for M2: (R, 0, d)."""
+        r, g, d = shape
+        sums = _chain_major(sums, r, g)
+        return sums[..., -1], sums[..., :-1], np.empty((r, 0, d))
+
+
 class CholeskyKernel:
     """Full covariances through whitened residuals |L^-1 (x - mu)|^2, S = L L'; for many columns, and as reference."""
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.studies.mixture.covariance import maximise_covariances
-from engine.studies.mixture.families import DIAGONAL, Family
+from engine.studies.mixture.families import DIAGONAL, SHARED, Family
 from engine.studies.mixture.parameters import Array, Parameters
 from engine.studies.mixture.regularise import Guard, keep_above
 from engine.studies.mixture.sweep import Moments
@@ -16,12 +16,27 @@ _NEEDS_DETERMINANTS = frozenset({"EVI", "EVE", "EVV"})
 
 
 def scatter(moments: Moments, means: Array) -> Array:
-    """sum_i z_i (x_i - mean)(x_i - mean)' of each component, from raw moments; ``means`` are the sample means."""
+    """sum_i z_i (x_i - mean)(x_i - mean)' of each component, from raw moments; ``means`` are the sample means.
+
+    Where only the sum over components is known, each has its part of that by rows.
+    """
+    if moments.second.shape[1] < means.shape[1]:
+        return _parts_of_sum(moments, means)
     if moments.second.ndim == 3:
         return np.maximum(moments.second - moments.n[..., None] * means**2, 0.0)
     w = (-moments.n[..., None] * means)[..., :, None] * means[..., None, :]
     w += moments.second
     return w
+
+
+def _parts_of_sum(moments: Moments, means: Array) -> Array:
+    share = moments.n / np.maximum(moments.n.sum(axis=1, keepdims=True), 1e-300)
+    weighted = moments.n[..., None] * means
+    if moments.second.ndim == 3:
+        total = np.maximum(moments.second[:, 0] - (weighted * means).sum(axis=1), 0.0)
+    else:
+        total = moments.second[:, 0] - weighted.swapaxes(-1, -2) @ means
+    return total[:, None] * _like(share, moments.second)
 
 
 def maximise(
@@ -61,8 +76,18 @@ def maximise(
     if not (rows > 0).all():
         unit = np.ones(w.shape[-1]) if w.ndim == 3 else np.eye(w.shape[-1])
         covariances = np.where(_like(rows > 0, covariances), covariances, unit)
-    covariances, precisions, log_determinants = keep_above(covariances, guard.floor)
+    covariances, precisions, log_determinants = _kept(family, covariances, rows, guard)
     return Parameters(weights, means, covariances, precisions, log_determinants, active, axes)
+
+
+def _kept(family: Family, covariances: Array, rows: Array, guard: Guard) -> tuple[Array, Array, Array]:
+    """``keep_above``; once a chain where all components share one covariance."""
+    if family not in SHARED:
+        return keep_above(covariances, guard.floor)
+    one = covariances[np.arange(len(rows)), rows.argmax(axis=1)][:, None]
+    raised, precisions, logs = keep_above(one, guard.floor)
+    shape = covariances.shape
+    return np.broadcast_to(raised, shape), np.broadcast_to(precisions, shape), np.broadcast_to(logs, rows.shape)
 
 
 def from_covariance(covariance: Array, means: Array, family: Family, guard: Guard) -> Parameters:

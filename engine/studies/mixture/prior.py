@@ -95,7 +95,8 @@ def harmonic_mean(params: Parameters) -> Array:
     """(mean of S_k^-1 over active components)^-1 of each chain: (R, d, d) or (R, d)."""
     active = params.active
     share = active / active.sum(axis=1, keepdims=True)
-    mean = (params.precisions * _wide(share, params.precisions)).sum(axis=1)
+    flat = params.precisions.reshape(*active.shape, -1)
+    mean = (share[:, None] @ flat).reshape(params.precisions[:, 0].shape)
     return 1 / mean if params.diagonal else np.linalg.inv(mean)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.studies.mixture.parameters import Array
 from engine.studies.mixture.prior import Prior
 
 LOOP_FROM = 16
+CLEARLY = 1e-13  # smallest eigenvalue beside the largest of a matrix that has a factor for certain
+# Matrices of 60 columns that fit a core's cache with what is computed from them.
+CLIP_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,19 @@ def keep_above(covariances: Array, floor: Array) -> tuple[Array, Array, Array]:
     precision, logs = inverses(covariances)
     low = ~(np.einsum("rgij,ij->rg", precision, floor) <= 1)
     if low.any():
-        low[low] = np.isnan(inverses(covariances[low] - floor)[1])
+        low[low] = ~positive_definite(covariances[low] - floor)
     if not low.any():
         return covariances, precision, logs
     raised = covariances.copy()
-    raised[low] = _clip(covariances[low], floor)
-    precision[low], logs[low] = inverses(raised[low])
+    raised[low], precision[low], logs[low] = _clip(covariances[low], floor)
     return raised, precision, logs
+
+
+def positive_definite(matrices: Array) -> NDArray[np.bool_]:
+    """Which of these symmetric matrices (m, d, d) have a Cholesky factor."""
+    from scipy.linalg.lapack import dpotrf
+
+    return np.array([dpotrf(matrix.T, lower=1, clean=0)[1] == 0 for matrix in matrices], dtype=bool)
 
 
 def inverses(matrices: Array) -> tuple[Array, Array]:
@@ -65,11 +75,12 @@ def inverses(matrices: Array) -> tuple[Array, Array]:
     d = matrices.shape[-1]
     if d < LOOP_FROM:
         try:
-            factor = np.linalg.cholesky(matrices)
-            inverse = np.linalg.inv(factor)
-            return (inverse.swapaxes(-1, -2) @ inverse, 2 * np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(-1))
+            return _inverses_at_once(matrices)
         except np.linalg.LinAlgError:
-            pass
+            values = np.linalg.eigvalsh(np.nan_to_num(matrices, nan=0.0, posinf=0.0, neginf=0.0))
+            good = values[..., 0] > CLEARLY * np.abs(values[..., -1])
+            inverse, logs = _inverses_at_once(np.where(good[..., None, None], matrices, np.eye(d)))
+            return np.where(good[..., None, None], inverse, np.nan), np.where(good, logs, np.nan)
     from scipy.linalg.lapack import dpotrf, dpotri
 
     flat = np.ascontiguousarray(matrices, dtype=np.float64).reshape(-1, d, d)
@@ -86,10 +97,24 @@ def inverses(matrices: Array) -> tuple[Array, Array]:
     return out.reshape(matrices.shape), logs.reshape(matrices.shape[:-2])
 
 
-def _clip(matrices: Array, floor: Array) -> Array:
+def _inverses_at_once(matrices: Array) -> tuple[Array, Array]:
+    factor = np.linalg.cholesky(matrices)
+    inverse = np.linalg.inv(factor)
+    return (inverse.swapaxes(-1, -2) @ inverse, 2 * np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(-1))
+
+
+def _clip(matrices: Array, floor: Array) -> tuple[Array, Array, Array]:
+    """Matrices (m, d, d) raised to the floor, their inverses and log-determinants, all from one decomposition."""
     root = np.linalg.cholesky(floor)
     inverse = np.linalg.inv(root)
-    turned = inverse @ np.nan_to_num(matrices, nan=0.0, posinf=0.0, neginf=0.0) @ inverse.T
-    values, axes = np.linalg.eigh((turned + turned.swapaxes(-1, -2)) / 2)
-    half = root @ axes
-    return (half * np.maximum(values, 1.0)[..., None, :]) @ half.swapaxes(-1, -2)
+    log_floor = 2 * np.log(np.diagonal(root)).sum()
+    raised, precision, logs = np.empty_like(matrices), np.empty_like(matrices), np.empty(len(matrices))
+    for start in range(0, len(matrices), CLIP_AT_ONCE):
+        part = slice(start, start + CLIP_AT_ONCE)
+        turned = inverse @ np.nan_to_num(matrices[part], nan=0.0, posinf=0.0, neginf=0.0) @ inverse.T
+        values, axes = np.linalg.eigh((turned + turned.swapaxes(-1, -2)) / 2)
+        kept = np.sqrt(np.maximum(values, 1.0))
+        half, other = (root @ axes) * kept[:, None], (inverse.T @ axes) / kept[:, None]
+        raised[part], precision[part] = half @ half.swapaxes(-1, -2), other @ other.swapaxes(-1, -2)
+        logs[part] = 2 * np.log(kept).sum(axis=-1) + log_floor
+    return raised, precision, logs

@@ -9,8 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.studies.mixture.kernels import Kernel, Real, choose
+from engine.studies.mixture.families import Family
+from engine.studies.mixture.kernels import Kernel, LinearKernel, Real, choose
 from engine.studies.mixture.parameters import Array, Parameters
+from engine.studies.mixture.shared import SquaresOfRows, common_precision, quadratic
 
 # Entries of one block of responsibilities: about half of a core's second-level cache in float32.
 BLOCK_ENTRIES = 1 << 18
@@ -28,7 +30,8 @@ class Moments:
 
     Attributes:
         log_likelihood: (R,) weighted sum over rows.
-        n: (R, G) sums of memberships. first: (R, G, d). second: (R, G, d, d) or (R, G, d).
+        n: (R, G) sums of memberships. first: (R, G, d). second: (R, G, d, d) or (R, G, d); (R, 1, ...) where only
+            the sum over components is known, see ``shared``.
     """
 
     log_likelihood: Array
@@ -65,6 +68,7 @@ class MemoryRows:
         self.x = np.ascontiguousarray(x, dtype=np.float64)
         self.n, self.dimension = self.x.shape
         self._cache: dict[tuple[type, Any], Real] = {}
+        self.squares = SquaresOfRows(self.x)
 
     def blocks(self, kernel: Kernel, dtype: Any, height: int) -> Iterator[Block]:
         """Consecutive blocks."""
@@ -107,18 +111,26 @@ def sweep(
     respond: Respond = soft,
     visit: Visit | None = None,
     kernel: Kernel | None = None,
+    family: Family | None = None,
 ) -> Moments:
     """E-step over all rows and the sums for the M-step.
 
     Args:
         rows: n rows of d columns. params: R chains. weights: (n,) or one row of weights a chain (R, n).
-        dtype: of features and memberships; sums are float64 in any case.
+        dtype: of features and memberships; sums are float64 in any case. family: that the M-step will be of, if told:
+            those with one covariance take the short way of ``shared``.
     """
     own = getattr(rows, "own_sweep", None)
     if own is not None:
         # Incomplete rows are more than blocks of features: they make the pass over themselves.
         found: Moments = own(params, weights, respond, visit)
         return found
+    squares = getattr(rows, "squares", None)
+    common = None
+    if squares is not None and kernel is None and visit is None and respond is soft:
+        common = common_precision(family, params)
+    if common is not None:
+        kernel = LinearKernel(params.diagonal)
     kernel = kernel or choose(params.diagonal, params.dimension)
     r, g, d = params.means.shape
     theta = kernel.coefficients(params, dtype)
@@ -137,7 +149,25 @@ def sweep(
             z *= w.astype(dtype, copy=False)
         sums = sums + kernel.gather(z.reshape(g * r, -1), phi)
     n, first, second = kernel.moments(np.asarray(sums, dtype=np.float64), (r, g, d))
+    if common is not None:
+        totals: Array = squares.totals(weights, params.diagonal)  # type: ignore[union-attr]
+        likelihood -= 0.5 * quadratic(common, totals)
+        second = np.broadcast_to(totals[:, None], (r, 1, *totals.shape[1:]))
     return Moments(likelihood, n, first, second)
+
+
+def look(rows: Rows, params: Parameters, visit: Visit) -> None:
+    """E-step over all rows in float64 that only shows its blocks to ``visit``."""
+    own = getattr(rows, "own_sweep", None)
+    if own is not None:
+        own(params, None, soft, visit)
+        return
+    kernel = choose(params.diagonal, params.dimension)
+    r, g, _ = params.means.shape
+    theta = kernel.coefficients(params, np.float64)
+    for block, phi in rows.blocks(kernel, np.float64, block_height(r * g)):
+        z = kernel.evaluate(theta, phi).reshape(g, r, -1)
+        visit(block, z, soft(z, block))
 
 
 def partition_moments(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from engine.errors import EngineError
 from engine.studies.contract import Cost
 from engine.studies.mixture.config import (
     BuiltinTable,
@@ -12,6 +15,8 @@ from engine.studies.mixture.config import (
     SelectConfig,
     StabilityConfig,
 )
+from engine.studies.mixture.parts import TEXT
+from engine.studies.mixture.size import KEPT_BYTES, SELECT_ROWS, FileSize, known_size, read_in_parts, sample_size
 
 SIZES = {"iris": (150, 4), "wine": (178, 13), "breast_cancer": (569, 30), "digits": (1797, 61), "faithful": (272, 2)}
 START = 2.5  # seconds until scipy is imported and the table is read
@@ -19,10 +24,20 @@ BASE_BYTES = 160 * 2**20
 RATE = 1.2e9  # of row x feature x component a second, in one pass
 PASSES = 25  # of a start, short runs and finalists together
 PASS = 4e-4  # seconds of a pass besides its rows
+TEXT_SECONDS, ARRAY_SECONDS = 1.6e-6, 1.6e-7  # to read a cell of a table whole
+TEXT_RATE, CELL_RATE = 8e7, 2e7  # bytes of text, and other cells, read a second in parts
+STREAM_PASSES = 15  # over all rows, until the best of a sample has come to rest
+STREAM_BYTES = 300 * 2**20  # for chunks and the sample
 
 
 def size_of(source: BuiltinTable | FileTable | RunTable) -> tuple[int, int] | None:
-    """Rows and columns where they are known before reading."""
+    """Rows and columns that a fit in memory sees, where they are known before reading: a sample of a large file."""
+    if isinstance(source, FileTable):
+        found = known_size(source)
+        if found is None:
+            return None
+        rows = min(found.rows, sample_size(found.columns)) if _in_parts(source) else found.rows
+        return rows, found.columns
     if not isinstance(source, BuiltinTable):
         return None
     return (source.rows, source.dimension) if source.name == "generated" else SIZES[source.name]
@@ -33,9 +48,12 @@ def select_cost(config: SelectConfig) -> Cost:
     size = size_of(config.data)
     if size is None:
         return Cost()
+    if isinstance(config.data, FileTable) and _in_parts(config.data):
+        size = (min(size[0], SELECT_ROWS), size[1])
     clusters = sum(range(config.smallest, config.largest + 1))
     numbers = config.largest - config.smallest + 1
-    return _cost(size, len(config.families) * clusters * config.starts, len(config.families) * numbers)
+    cost = _cost(size, len(config.families) * clusters * config.starts, len(config.families) * numbers)
+    return _with_reading(cost, config.data)
 
 
 def fit_cost(config: FitConfig) -> Cost:
@@ -45,8 +63,53 @@ def fit_cost(config: FitConfig) -> Cost:
         return Cost()
     if config.method in ("spectral_bootem", "bootspectral"):
         rows, columns = size
-        return _cost((rows, min(columns, 8)), 6 * config.chains * config.components, 6)
-    return _cost(size, config.starts * config.components, 2)
+        cost = _cost((rows, min(columns, 8)), 6 * config.chains * config.components, 6)
+    else:
+        cost = _cost(size, config.starts * config.components, 2)
+    if isinstance(config.data, FileTable) and config.method == "em" and _in_parts(config.data):
+        return _streamed(cost, config.data, config.components)
+    return _with_reading(cost, config.data)
+
+
+def _in_parts(source: FileTable) -> bool:
+    try:
+        return read_in_parts(source)
+    except EngineError:
+        return False
+
+
+def _with_reading(cost: Cost, source: BuiltinTable | FileTable | RunTable) -> Cost:
+    """Besides the fit: one pass over a file, or reading it whole."""
+    found = known_size(source) if isinstance(source, FileTable) else None
+    if found is None or not isinstance(source, FileTable) or cost.seconds is None or cost.bytes is None:
+        return cost
+    if _in_parts(source):
+        return Cost(cost.seconds + _reading(source, found), cost.bytes + STREAM_BYTES)
+    whole = found.cells * (TEXT_SECONDS if _is_text(source) else ARRAY_SECONDS)
+    return Cost(cost.seconds + whole, max(cost.bytes, BASE_BYTES + found.needed))
+
+
+def _streamed(race: Cost, source: FileTable, components: int) -> Cost:
+    """The first look, the race on a sample, passes over all rows, labels."""
+    found = known_size(source)
+    if found is None or race.seconds is None or race.bytes is None:
+        return Cost()
+    d, features = found.columns, (found.columns + 1) * (found.columns + 2) / 2
+    each = features * (4e-9 + components * 0.6e-9) + 5e-9 * (components + d)
+    held = found.rows * d * 8
+    reading = _reading(source, found)
+    passes = STREAM_PASSES * (found.rows * each + (0 if held <= KEPT_BYTES else reading))
+    looks = 2.5 * reading + found.rows * (3e-6 + 2e-9 * components * d * d)
+    return Cost(race.seconds + passes + looks, race.bytes + min(held, KEPT_BYTES) + STREAM_BYTES)
+
+
+def _reading(source: FileTable, found: FileSize) -> float:
+    """Seconds of one pass over a file in parts."""
+    return found.bytes / TEXT_RATE if _is_text(source) else found.rows * found.columns / CELL_RATE
+
+
+def _is_text(source: FileTable) -> bool:
+    return Path(source.path).suffix.lower() in TEXT
 
 
 def stability_cost(config: StabilityConfig, fit: FitConfig | None) -> Cost:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,17 +16,21 @@ PLACES = 8
 WORD = 80  # letters kept of a known class
 
 
+Words = Callable[[NDArray[np.intp]], NDArray[np.str_]]
+
+
 @dataclass(frozen=True)
 class Part:
     """Some consecutive rows.
 
     Attributes:
-        values: (c, d) float64, nan where missing. words: (c,) str of the column of known classes, or None.
+        values: (c, d) float64, nan where missing. words: positions in the part -> their known classes; None where they
+            were not asked for.
         odd: column -> the first cell that is no number and its row in the part. share: of the file read so far.
     """
 
     values: Array
-    words: NDArray[np.str_] | None
+    words: Words | None
     odd: dict[str, tuple[str, int]] = field(default_factory=dict)
     share: float = 0.0
 
@@ -70,11 +74,20 @@ def numbers_of(frame: Any, names: Sequence[str], comma: bool) -> tuple[Array, di
     return values, odd
 
 
-def words_of(series: Any) -> NDArray[np.str_]:
+def words_of(series: Any) -> Words:
     """The cells of a column as words, "" where missing."""
     import polars as pl
 
-    if series.dtype.is_float():
-        return np.array(["" if v is None or v != v else f"{v:g}" for v in series.to_list()])
-    cells = series.cast(pl.String, strict=False).fill_null("").str.strip_chars(' \t\r"').str.slice(0, WORD)
-    return np.array(["" if cell.lower() in MISSING else cell for cell in cells.to_list()], dtype=np.str_)
+    def words(at: NDArray[np.intp]) -> NDArray[np.str_]:
+        picked = series.gather(at)
+        if picked.dtype.is_float():
+            return number_words(picked.fill_null(float("nan")).to_numpy())
+        cells = picked.cast(pl.String, strict=False).fill_null("").str.strip_chars(' \t\r"').str.slice(0, WORD)
+        return np.array(["" if cell.lower() in MISSING else cell for cell in cells.to_list()], dtype=np.str_)
+
+    return words
+
+
+def number_words(values: Array) -> NDArray[np.str_]:
+    """Numbers as the words of classes, "" where missing."""
+    return np.array(["" if value != value else f"{value:g}" for value in values.tolist()], dtype=np.str_)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.studies.mixture.parameters import Array
-from engine.studies.mixture.part import PLACES, Part, Parts, numbers_of, words_of
+from engine.studies.mixture.part import PLACES, Part, Parts, Words, number_words, numbers_of, words_of
 from engine.studies.mixture.reading import Column, array_columns, series_column, unique_names
 from engine.studies.mixture.table_errors import (
     ArrayShapeError,
@@ -149,10 +149,16 @@ class ArrayParts:
         with open(self.path, "rb") as file:
             for start in range(0, self.rows, chunk):
                 count = min(chunk, self.rows - start)
-                used = [*index, *([place[label]] if label else [])]
-                values = self._take(file, start, count, used)
-                words = np.array(["" if v != v else f"{v:g}" for v in values[:, -1].tolist()]) if label else None
-                yield Part(values[:, : len(index)], words, {}, (start + count) / self.rows)
+                values = self._take(file, start, count, index)
+                share = (start + count) / self.rows
+                yield Part(values, self._words(place[label], start, count) if label else None, {}, share)
+
+    def _words(self, column: int, start: int, count: int) -> Words:
+        def words(at: NDArray[np.intp]) -> NDArray[np.str_]:
+            with open(self.path, "rb") as file:
+                return number_words(self._take(file, start, count, [column])[at, 0])
+
+        return words
 
     def _take(self, file: Any, start: int, count: int, columns: list[int]) -> Array:
         if not self._by_column:

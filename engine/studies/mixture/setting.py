@@ -15,7 +15,7 @@ from engine.seeding import generator
 from engine.studies.mixture.config import METHODS, FitConfig, SelectConfig
 from engine.studies.mixture.fit import Options
 from engine.studies.mixture.parameters import Array
-from engine.studies.mixture.size import read_in_parts
+from engine.studies.mixture.size import SELECT_ROWS, read_in_parts
 from engine.studies.mixture.source import Sampling, load_table
 from engine.studies.mixture.stream import Watch
 from engine.studies.mixture.table import Note, Table
@@ -23,7 +23,6 @@ from engine.studies.mixture.table_errors import OneRowError
 
 POINT_SECONDS = 0.05
 PICTURE_ROWS = 4000
-SELECT_ROWS = 50_000  # of a table read in parts, for every family and number of clusters
 SEVERAL = {
     "text": "These columns hold text and were left out: {columns}.",
     "constant": "These columns are the same in every row and were left out: {columns}.",

@@ -21,8 +21,11 @@ MOST_CELLS = 50_000_000
 FREE_SHARE = 0.25  # of free memory that a table read whole takes at most
 EXCEL = (".xlsx", ".xls", ".xlsb", ".ods")
 DIMENSION = re.compile(rb'<dimension ref="[A-Z]+(\d+):([A-Z]+)(\d+)"')
+# Complete rows up to so many bytes are kept after the first pass, so that later ones need not read the file.
+KEPT_BYTES = 1 << 28
 SAMPLE = 100_000
 SAMPLE_CELLS = 4_000_000
+SELECT_ROWS = 50_000  # of a table read in parts, for every family and number of clusters
 
 
 @dataclass(frozen=True)

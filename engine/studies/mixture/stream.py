@@ -32,8 +32,6 @@ from engine.studies.mixture.table_errors import (
 
 CHUNK, CHUNK_CELLS = 65_536, 2_000_000
 HUGE = 1e100
-# Complete rows up to so many bytes are kept after the first pass, so that later ones need not read the file.
-KEPT_BYTES = 1 << 28
 Watch = Callable[[float], None]
 
 
@@ -114,15 +112,15 @@ class Source:
         """Complete rows as ``chunks`` yields them, so that the file need not be read again."""
         self._kept = chunks
 
-    def parts(self) -> Iterator[Part]:
-        """All rows in the order of the file.
+    def parts(self, words: bool = False) -> Iterator[Part]:
+        """All rows in the order of the file; with ``words`` also their known classes.
 
         Raises:
             ChangedFileError: the file is no longer the one that was opened. BrokenFileError, RaggedRowError.
         """
         self._check()
         try:
-            for part in self._file.read(self.names, self.label, self.chunk):
+            for part in self._file.read(self.names, self.label if words else "", self.chunk):
                 yield part
                 if self.watch is not None:
                     self.watch(part.share)
@@ -168,7 +166,7 @@ def complete(values: Array) -> Array:
 
 def check_cells(values: Array, names: Sequence[str], before: int) -> None:
     """Refuse infinite values and those whose squares overflow; ``before``: rows of the file before these (c, d)."""
-    largest = np.abs(values).max(axis=0, initial=0.0, where=~np.isnan(values))
+    largest = np.fmax(np.fmax.reduce(values, axis=0, initial=0.0), -np.fmin.reduce(values, axis=0, initial=0.0))
     if largest.max(initial=0.0) <= HUGE:
         return
     column = int(np.argmax(largest))

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from engine.seeding import generator
 from engine.studies.mixture.parameters import Array
-from engine.studies.mixture.part import Part
+from engine.studies.mixture.part import Part, Words
 from engine.studies.mixture.reading import Column
-from engine.studies.mixture.size import sample_size
-from engine.studies.mixture.stream import KEPT_BYTES, Moments, Source, Summary, check_cells
+from engine.studies.mixture.size import KEPT_BYTES, sample_size
+from engine.studies.mixture.stream import Moments, Source, Summary, check_cells
 from engine.studies.mixture.table import (
     RANK_COLUMNS,
     Note,
@@ -62,12 +62,12 @@ class Reservoir:
         self._held: list[tuple[Array, Array, NDArray[np.int64], NDArray[np.str_] | None]] = []
         self._count = 0
 
-    def add(self, x: Array, rows: NDArray[np.int64], words: NDArray[np.str_] | None) -> None:
-        """Offer rows (c, d) with their numbers and words."""
+    def add(self, x: Array, rows: NDArray[np.int64], words: Words | None, at: NDArray[np.intp]) -> None:
+        """Offer rows (c, d) with their numbers in the file; ``at``: where ``words`` has theirs."""
         keys = self._rng.random(len(x))
         picked = np.flatnonzero(keys < self._limit)
         if len(picked):
-            held = None if words is None else words[picked]
+            held = None if words is None else words(at[picked])
             self._held.append((keys[picked], x[picked], rows[picked], held))
             self._count += len(picked)
         if self._count > 2 * self.size:
@@ -120,7 +120,7 @@ class _Pass:
         low, high = np.full(d, np.inf), np.full(d, -np.inf)
         seen = cls(Moments.empty(d), Reservoir(size, generator(seed, "stream sample")), np.zeros(d, np.int64),
                    low, high, low.copy(), high.copy())  # fmt: skip
-        for part in source.parts():
+        for part in source.parts(words=True):
             seen._add(part, source.names)
         return seen
 
@@ -136,8 +136,8 @@ class _Pass:
             self.moments.add(x)
             low, high = x.min(axis=0), x.max(axis=0)
             self.whole_low, self.whole_high = np.minimum(self.whole_low, low), np.maximum(self.whole_high, high)
-            rows = self.rows + np.flatnonzero(whole)
-            self.reservoir.add(x, rows, None if part.words is None else part.words[whole])
+            at = np.flatnonzero(whole)
+            self.reservoir.add(x, self.rows + at, part.words, at)
             self._keep(x)
         self.known += len(values) - gaps.sum(axis=0)
         self.low, self.high = np.fmin(self.low, _lows(values)), np.fmax(self.high, -_lows(-values))
@@ -265,7 +265,8 @@ def _narrowed(seen: _Pass, index: list[int]) -> _Pass:
     reservoir = Reservoir(seen.reservoir.size, np.random.default_rng(0))
     if drawn is not None:
         drawn = drawn.columns(index)
-        reservoir.add(drawn.x, drawn.rows, drawn.words)
+        said = drawn.words
+        reservoir.add(drawn.x, drawn.rows, None if said is None else said.__getitem__, np.arange(len(drawn.x)))
     kept = None if seen.kept is None else [np.ascontiguousarray(x[:, index]) for x in seen.kept]
     return _Pass(moments, reservoir, seen.known[index], seen.low[index], seen.high[index], seen.whole_low[index],
                  seen.whole_high[index], seen.rows, {}, kept)  # fmt: skip
@@ -294,11 +295,12 @@ def draw(source: Source, seed: int, size: int = 0) -> Drawn:
     names = source.names
     reservoir = Reservoir(size or sample_size(len(names)), generator(seed, "table sample"))
     done, odd = 0, dict[str, tuple[str, int]]()
-    for part in source.parts():
+    for part in source.parts(words=True):
         check_cells(part.values, names, done)
         for name, (cell, row) in part.odd.items():
             odd.setdefault(name, (cell, done + row + 1))
-        reservoir.add(part.values, done + np.arange(len(part.values)), part.words)
+        at = np.arange(len(part.values))
+        reservoir.add(part.values, done + at, part.words, at)
         done += len(part.values)
     sample = reservoir.sample()
     if sample is None:

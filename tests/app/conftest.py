@@ -128,4 +128,3 @@ def open_window(qtbot: Any, qapp: QApplication, tmp_path: Path, monkeypatch: pyt
         for run in window.services.runs.running:
             window.services.runs.cancel(run)
         window.close_for_good()
-        window._views.clear()  # pytest holds the window a little longer, and with it files that the views have mapped

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import psutil
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
@@ -79,6 +80,23 @@ def test_from_the_form_to_the_plane(window, qtbot):
     assert window.header.headline.text() == view.headline_text or view.headline_text in window.header.headline.toolTip()
     assert window.can_export() and window.header.export_button.isEnabled()
     assert words(window) == []
+
+
+def mapped(root):
+    return sorted(item.path for item in psutil.Process().open_files() if item.path.startswith(str(root)))
+
+
+def test_a_closed_window_has_let_go_of_its_files(open_window, finished, qtbot):
+    root, stages = finished
+    window = open_window(root)
+    view = window.front()
+    assert view.open_run(stages["surface"])
+    for page in view.pages():
+        view.show_page(page)
+    qtbot.waitUntil(lambda: not view.cards.plane_card.is_empty(), timeout=10_000)
+    assert any("plane" in path for path in mapped(root)) and any("spectrum" in path for path in mapped(root))
+    window.close_for_good()  # the widgets are still there, and pytest holds them
+    assert mapped(root) == [] and list(view.shown_runs()) == []
 
 
 def test_run_says_why_it_is_off(window, qtbot):

@@ -91,7 +91,7 @@ class Sheets(QWidget):
             widget.setVisible(name == "plane")
 
     def clear(self) -> None:
-        """New runs are shown: take the old pictures away."""
+        """Take the old pictures away."""
         self.cards.show_waiting()
         for page in self.reports.values():
             page.clear()

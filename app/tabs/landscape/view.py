@@ -190,7 +190,11 @@ class LandscapeView(TabView):
         self.empty.button.setToolTip(reason)
 
     def close_tab(self) -> None:
-        """End the sessions."""
+        """End the sessions, and let go of the files that pictures and state have mapped."""
+        for run in self.shown_runs():
+            self.services.runs.unwatch(run)
+        self.model.show({})
+        self.sheets.clear()
         self.setup.close_panel()
         self.cards.scene.close_session()
         self.spot.close_session()

@@ -68,13 +68,12 @@ class MixturesView(TabView):
             source.chosen.connect(self.start_table)
         sheets = self.sheets
         sheets.chosen.connect(self.show_page)
-        sheets.choice.opened.connect(self._open_fit)
-        sheets.choice.ratio.asked.connect(lambda: self._follow_up("ratio"))
-        sheets.stability.asked.connect(lambda: self._follow_up("stability"))
-        sheets.maxima.opened.connect(self._open_solution)
-        sheets.card.saved.connect(self.exports.ask_card)
-        sheets.table.edited.connect(self._edit_table)
-        sheets.table.axes_chosen.connect(self._choose_q)
+        sheets.cell.connect(self._open_fit)
+        sheets.maximum.connect(self._open_solution)
+        sheets.asked.connect(self._follow_up)
+        sheets.card_saved.connect(self.exports.ask_card)
+        sheets.edited.connect(self._edit_table)
+        sheets.axes_chosen.connect(self._choose_q)
         self.exports.failed.connect(self.report)
 
     def _build(self) -> None:
@@ -175,7 +174,8 @@ class MixturesView(TabView):
         self.empty.set_missing(reason)
 
     def close_tab(self) -> None:
-        """End sessions and threads."""
+        """End sessions and threads, and let go of the files that pictures and state have mapped."""
+        self.show_runs({})
         self.setup.close_panel()
         self.sheets.close_pages()
         self.exports.close_exports()
@@ -263,6 +263,4 @@ class MixturesView(TabView):
             return tr("Nothing is switched on.")
         if isinstance(config.data, RunTable) and config.data.table is None:
             return tr("Choose a table of another run, or another source of data.")
-        if config.stability is not None and config.fit is not None and config.fit.method == "t":
-            return tr("Mixtures of t distributions cannot be resampled: switch Stability off.")
         return ""

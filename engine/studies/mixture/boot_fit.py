@@ -39,8 +39,6 @@ from engine.studies.mixture.sweep import MemoryRows, sweep
 
 # EM steps on the data before resampling begins.
 WARM_UP = 8
-# Axes with less of the largest eigenvalue than this do not exist.
-RANK = 1e-10
 Method = Literal["spectral_bootem", "bootspectral"]
 
 
@@ -179,9 +177,8 @@ class BootRun:
         self.scale = np.where(deviations > 0, deviations, 1.0) if options.scaling == "zscore" else np.ones(x.shape[1])
         scaled = (x - self.mean) / self.scale
         self._spectrum = spectrum(scaled)
-        rank = int((self._spectrum.values > RANK * self._spectrum.values[0]).sum())
-        if q is not None and q > rank:
-            raise TooManyAxesError(q=q, rank=rank)
+        if q is not None and q > self._spectrum.rank:
+            raise TooManyAxesError(q=q, rank=self._spectrum.rank)
         self.suggested = choose_q(scaled, self._spectrum, components, rule, options.seed, share) if q is None else q
         self._setting = self._thick(scaled, components, chains, q is not None, tick)
         self.chains = self._begin(scaled, rules)

@@ -15,7 +15,7 @@ class TooFewRowsError(EngineError):
 
     what = "{rows} rows are too few for {components} components of family {family} in {columns} columns."
     why = "At least {needed} rows are needed."
-    remedy = "Use fewer components, a diagonal family such as VVI, the prior, or the spectral step first."
+    remedy = "Use fewer clusters, a diagonal family such as VVI, or fewer columns."
 
 
 class TooManyColumnsError(EngineError):
@@ -37,8 +37,8 @@ class InfiniteValueError(EngineError):
 class ThinComponentsError(EngineError):
     """Raised when resampled EM would let one component swallow the others."""
 
-    what = "The smallest component holds about {rows} rows, too few for resampled EM on {q} axes."
-    why = "It needs {needed}; with fewer, rows outside a resample drift to the widest component."
+    what = "The smallest cluster holds about {rows} rows, too few for resampled EM with q = {q}."
+    why = "It needs {needed}; with fewer, rows outside a resample drift to the widest cluster."
     remedy = "Use fewer axes or clusters, or fit by EM and resample it by the stability stage (bagged EM)."
 
 

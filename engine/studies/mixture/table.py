@@ -18,12 +18,13 @@ from engine.studies.mixture.table_errors import (
     InfiniteColumnError,
     NoColumnsError,
     OneRowError,
+    TinyColumnError,
     UnknownColumnError,
 )
 
 # Above this share of missing cells rows with gaps are left out instead of modelled.
 MISSING_LIMIT = 0.30
-HUGE = 1e100
+HUGE, TINY = 1e100, 1e-100
 # Wider tables are not searched for columns that are sums of others: the spectral step handles them.
 RANK_COLUMNS = 2000
 
@@ -175,6 +176,9 @@ def _refuse(x: Array, names: Sequence[str]) -> None:
     if x.size and largest.max() > HUGE:
         column = int(np.argmax(largest))
         raise HugeColumnError(column=names[column], value=f"{largest[column]:.1e}")
+    if (tiny := (largest > 0) & (largest < TINY)).any():
+        column = int(np.argmax(tiny))
+        raise TinyColumnError(column=names[column], value=f"{largest[column]:.1e}")
 
 
 def _rows(x: Array, notes: list[Note]) -> NDArray[np.intp]:

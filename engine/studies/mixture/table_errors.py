@@ -113,6 +113,12 @@ class HugeColumnError(TableError):
     remedy = "Use a larger unit for this column, or leave it out."
 
 
+class TinyColumnError(TableError):
+    what = "Column {column} holds no number larger than {value}."
+    why = "Squares of such numbers vanish in a computer."
+    remedy = "Use a smaller unit for this column, or leave it out."
+
+
 class NoColumnsError(TableError):
     what = "No column of numbers is left."
     why = "{reason}"

@@ -162,6 +162,10 @@ def tell(fitted: Fitted, mixture: Mixture, run: Run) -> None:
     if len(fitted.weights) < fitted.components:
         run.warn("{gone} of {asked} clusters collapsed and are gone.", gone=fitted.components - len(fitted.weights),
                  asked=fitted.components)  # fmt: skip
+    least, columns = n * float(fitted.weights.min()), len(fitted.names)
+    if least < columns + 1:
+        template = "The smallest cluster holds about {rows} rows in {columns} columns: it may be nothing but outliers."
+        run.warn(template, rows=round(least), columns=columns)
     told = fitted.known >= 0
     if told.sum() > 1 and len(fitted.classes) > 1:
         labels = fitted.labels()[told]

@@ -22,11 +22,6 @@ class Label(QLabel):
         if role:
             self.setProperty("role", role)
 
-    def set_role(self, role: str) -> None:
-        """Change the role; the style sheet is applied again only when it differs."""
-        if self.property("role") != role:
-            restyle(self, "role", role)
-
 
 class ElidedLabel(Label):
     """One line that ends in an ellipsis when it does not fit, and tells the whole in its tooltip."""

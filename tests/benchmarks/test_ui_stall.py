@@ -60,8 +60,6 @@ def streams(qtbot: QtBot) -> Iterator[Streams]:
         card = Card(f"Card {index}")
         card.set_body(body)
         grid.add(card)
-    for plot in lines:
-        plot.set_live(True)
     with qtbot.waitExposed(grid):
         grid.show()
     yield Streams(grid, lines, heat, scene)

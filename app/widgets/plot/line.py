@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtCore import QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QWidget
 
@@ -20,6 +21,8 @@ from app.widgets.plot.picture import Plot, Reading
 from app.widgets.plot.scale import Axis
 from app.widgets.plot.series import Drawn, Growing, Series
 from app.widgets.plot.table import Table
+
+LIVE_S = 0.5  # seconds between data that follow each other
 
 
 class LinePlot(Plot):
@@ -42,7 +45,12 @@ class LinePlot(Plot):
         self._shades: dict[str, SpanItem] = {}
         self._handle: Handle | None = None
         self._held = self._hot = False
+        self._came = -LIVE_S
         super().__init__(name, parent, x=x, y=y)
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(round(1000 * LIVE_S))
+        self._rest.timeout.connect(self._arrived)
         self._bar = HandleLine()
         self.box.addItem(self._bar, ignoreBounds=True)
 
@@ -71,6 +79,7 @@ class LinePlot(Plot):
             name, colour or SERIES[rank % len(SERIES)], rank, xs, ys, ends, points, line, steps,
             visible=old.visible if old else True,
         )  # fmt: skip
+        self._came_in()
         self.refresh()
 
     def append(self, name: str, x: Any, y: Any) -> None:
@@ -87,11 +96,19 @@ class LinePlot(Plot):
             raise ValueError(f"{name}: {xs.shape} x and {ys.shape} y")
         self._series[name].x.extend(xs)
         self._series[name].y.extend(ys)
+        self._came_in()
         self.refresh_soon()
 
-    def set_live(self, live: bool) -> None:
-        """While data arrive, curves are drawn with the thinnest pen."""
-        self.live = live
+    def _came_in(self) -> None:
+        """Data that follow painted ones at once are live: while they come, curves are drawn with the thinnest pen."""
+        now = time.monotonic()
+        if self.live or (self._painted and now - self._came < LIVE_S):
+            self.live = True
+            self._rest.start()
+        self._came, self._painted = now, False
+
+    def _arrived(self) -> None:
+        self.live = False
         self.refresh()
 
     def remove(self, name: str) -> None:

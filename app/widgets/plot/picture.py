@@ -51,6 +51,9 @@ class Reading:
 class Plot(pg.GraphicsView):
     """A picture with two axes; subclasses keep the data, show them as items and describe them.
 
+    Attributes:
+        live: data keep arriving, so that painting must be cheap and words can wait.
+
     Signals:
         view_changed: the visible range changed by the user.
         filled: there is something to show now (True), or nothing any more.
@@ -67,7 +70,7 @@ class Plot(pg.GraphicsView):
         self, name: str = "", parent: QWidget | None = None, *, x: Axis | None = None, y: Axis | None = None
     ) -> None:
         super().__init__(parent, useOpenGL=False, background=None)
-        self.live = False
+        self.live = self._painted = False
         self._axes = (x or Axis(), y or Axis())
         self._view: View | None = None
         self._shown = View(0.0, 1.0, 0.0, 1.0)
@@ -329,6 +332,7 @@ class Plot(pg.GraphicsView):
             if self._stale or self._ratio != self.devicePixelRatioF():
                 self._sync(tokens(), QSizeF(self.viewport().size()), self.devicePixelRatioF())
             super().paintEvent(event)
+            self._painted = True
             with painting(self.viewport()) as painter:
                 self._paint_over(painter)
         except Exception as error:  # one of ours, of a subclass or of an item: it must not come back at every frame

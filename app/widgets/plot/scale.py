@@ -31,10 +31,6 @@ class Axis:
         """The axis title and the column's header: "eigenvalue λ (nats)"."""
         return f"{tr(self.label)} ({self.unit})" if self.unit else tr(self.label)
 
-    def with_log(self, log: bool) -> Axis:
-        """The same axis, linear or logarithmic."""
-        return replace(self, log=log)
-
     def scaled(self, values: np.ndarray) -> np.ndarray:
         """Values as they lie along the axis: log10 on a logarithmic one, where values <= 0 become NaN."""
         values = np.asarray(values, dtype=float)

@@ -154,7 +154,6 @@ def test_marks_out_of_view_or_without_logarithm_are_not_drawn(plot: LinePlot) ->
 
 
 def test_append_is_painted_at_the_next_tick(plot: LinePlot, qtbot: QtBot) -> None:
-    plot.set_live(True)
     for step in range(1000):
         plot.append("loss", step, 1.0 / (step + 1))
     assert len(plot.data("loss")[0]) == 1000
@@ -162,6 +161,21 @@ def test_append_is_painted_at_the_next_tick(plot: LinePlot, qtbot: QtBot) -> Non
     plot.append("loss", np.arange(1000, 1003), np.zeros(3))
     x, y = plot.data("loss")
     assert x[-1] == 1002 and y[-1] == 0 and len(x) == 1003
+
+
+def test_live_data_are_drawn_cheaply_until_they_rest(plot: LinePlot, qtbot: QtBot) -> None:
+    for name in "ab":  # several curves of one picture are not yet a stream
+        plot.set_series(name, X, X)
+    painted(plot)
+    assert not plot.live and plot.accessibleDescription()
+    for step in range(3):
+        plot.set_series("a", X, X + step)
+        painted(plot)
+    assert plot.live and plot._drawn["a"].line.opts["pen"].widthF() == 1.0
+    assert "last 10." in plot.accessibleDescription()  # words of the first picture
+    qtbot.waitUntil(lambda: not plot.live, timeout=2000)
+    painted(plot)
+    assert plot._drawn["a"].line.opts["pen"].widthF() > 1.0 and "last 12." in plot.accessibleDescription()
 
 
 def test_theme_switch_repaints_in_the_new_colours(plot: LinePlot, qtbot: QtBot) -> None:

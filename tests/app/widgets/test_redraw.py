@@ -81,7 +81,6 @@ def test_window_stays_awake_while_eight_plots_are_fed(qtbot: QtBot) -> None:
     rng = np.random.default_rng(0)
     side = np.linspace(-1, 1, 51)
     for plot in lines:
-        plot.set_live(True)
         for name in "abcd":
             plot.append(name, np.arange(20000), rng.normal(size=20000))
     QCoreApplication.processEvents()

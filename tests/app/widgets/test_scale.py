@@ -71,7 +71,6 @@ def test_ticks_follow_the_axis() -> None:
 def test_axis() -> None:
     axis = Axis("train loss", "nats", log=True)
     assert axis.title() == "train loss (nats)"
-    assert axis.with_log(False) == Axis("train loss", "nats")
     np.testing.assert_array_equal(np.isnan(axis.scaled(np.array([-1.0, 0.0, 10.0, np.nan]))), [True, True, False, True])
     assert axis.scaled(np.array([100.0]))[0] == 2
     assert axis.unscaled(-2) == pytest.approx(0.01)

@@ -58,17 +58,29 @@ class ChoicePage(CardGrid):
         self.ratio.said.connect(lambda words: self.ratio_card.set_caption("{words}", words=words))
         self.ratio.show_report(None)
 
-    def clear(self) -> None:
-        """Take the old curves away."""
-        self._found = None
-        for plot in self.plots.values():
-            plot.clear()
+    def clear(self, gone: set[str]) -> None:
+        """Take the old curves, or the old test, away."""
+        if "choice" in gone:
+            self._found = None
+            for plot in self.plots.values():
+                plot.clear()
+        if "ratio" in gone:
+            self.ratio.show_report(None)
 
-    def show_model(self, model: MixturesModel) -> None:
-        """Draw what is known of the choice."""
-        found = model.choice
-        if found is None:
-            return
+    def card_of(self, stage: str) -> Card:
+        """Where the choice, or the test, would be."""
+        return self.ratio_card if stage == "ratio" else self.cards_of["bic"]
+
+    def show_model(self, model: MixturesModel, changed: set[str]) -> None:
+        """Draw what is known of the choice and of the test."""
+        if "ratio" in changed:
+            self.ratio.show_report(model.ratio)
+        possible = model.after_fit("ratio") is not None
+        self.ratio.set_possible("" if possible else tr("There is no finished fit to test."))
+        if "choice" in changed and model.choice is not None:
+            self._show_choice(model.choice)
+
+    def _show_choice(self, found: Choice) -> None:
         self._found = found
         for name, plot in self.plots.items():
             plot.clear()

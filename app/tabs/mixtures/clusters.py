@@ -117,16 +117,24 @@ class ClustersPage(QWidget):
         self._list_solutions()
 
     # Model -----------------------------------------------------------------------------------------------------------
-    def clear(self) -> None:
+    def clear(self, gone: set[str]) -> None:
         """Take the old rows away."""
+        if "mixture" not in gone:
+            return
         self._cloud = self._asked = self._drawn_axes = None
         self.scatter.clear()
         self.card.set_caption("")
         self.pairs.show_pairs(None)
         self.pairs_card.show_empty()
 
-    def show_model(self) -> None:
-        """There is a newer version of the mixture."""
+    def card_of(self, stage: str) -> Card:
+        """Where the rows would be."""
+        return self.card
+
+    def show_model(self, model: MixturesModel, changed: set[str]) -> None:
+        """Draw a newer version of the mixture."""
+        if "mixture" not in changed:
+            return
         self._list_axes()
         self._list_solutions()
         self.refresh()

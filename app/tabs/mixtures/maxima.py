@@ -72,18 +72,22 @@ class MaximaPage(CardGrid):
             (self.tree_card, self.tree),
         ]
 
-    def clear(self) -> None:
+    def clear(self, gone: set[str]) -> None:
         """Take the old pictures away."""
+        if "mixture" in gone:
+            self._empty()
+
+    def _empty(self) -> None:
         for card, plot in self._pairs():
             plot.clear()
             card.set_caption("")
 
-    def show_model(self, model: MixturesModel) -> None:
+    def show_model(self, model: MixturesModel, changed: set[str]) -> None:
         """Draw the starts of a finished fit."""
         found = model.mixture
-        if found is None or not len(found.member):
+        if "mixture" not in changed or found is None or not len(found.member):
             return
-        self.clear()
+        self._empty()
         member, finished = np.asarray(found.member), np.asarray(found.finished)
         reached = np.isin(member, member[finished])
         rank = np.where(reached, np.minimum(member, RANKED), RANKED + 1)

@@ -105,15 +105,17 @@ class ModelPage(CardGrid):
             card.add_action("Save the model card as Markdown …", self.saved.emit, "save")
         self.made_from.setWordWrap(False)
         self.made_from.horizontalHeader().setStretchLastSection(True)
-        self.clear()
+        self.clear({"mixture"})
 
-    def clear(self) -> None:
+    def clear(self, gone: set[str]) -> None:
         """Take the old card away."""
+        if "mixture" not in gone:
+            return
         for card in self.cards():
             card.show_empty()
             card.set_caption("")
 
-    def show_model(self, model: MixturesModel) -> None:
+    def show_model(self, model: MixturesModel, changed: set[str]) -> None:
         """Show the mixture as far as it is known."""
         found = model.mixture
         if found is None:

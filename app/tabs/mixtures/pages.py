@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol, cast
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
-from app.shell.text import tr
 from app.shell.theme import SPACE_2
 from app.tabs.mixtures.choice import ChoicePage
 from app.tabs.mixtures.clusters import ClustersPage
@@ -17,6 +18,7 @@ from app.tabs.mixtures.model_page import ModelPage
 from app.tabs.mixtures.resampling import LabelsPage, StabilityPage
 from app.tabs.mixtures.table_page import TablePage
 from app.tabs.mixtures.traces import TracesPage
+from app.widgets.card import Card
 from app.widgets.rail import PageBar
 
 PAGES = (
@@ -31,91 +33,146 @@ PAGES = (
 )
 
 
+NAMES = ("choice", "mixture", "stability", "ratio")  # of the model's artifacts
+TROUBLE = {"select": "choice", "fit": "clusters", "stability": "stability", "ratio": "choice"}
+
+
+class Page(Protocol):
+    """What shows results; a QWidget."""
+
+    def show_model(self, model: MixturesModel, changed: set[str]) -> None:
+        """Draw what is new: names of artifacts, or "numbers"."""
+
+    def clear(self, gone: set[str]) -> None:
+        """Take away what shows these artifacts, which are no longer there."""
+
+
+class Troubled(Page, Protocol):
+    """A page on which a failed stage is told."""
+
+    def card_of(self, stage: str) -> Card:
+        """Where the stage's picture would be."""
+
+
 class Pages(QWidget):
-    """All pages and the bar above them.
+    """The bar and the pages below it; a page is built when it is first looked at.
 
     Signals:
-        chosen: the id of the page that the user wants.
+        chosen: the id of the page that the user wants. cell: the family and the number of clusters to be fitted.
+        maximum: the local maximum to be shown. asked: the stage to be run on the fit that is shown.
+        card_saved: the model card is wanted as a file. edited: changes of the table source. axes_chosen: q.
     """
 
     chosen = Signal(str)
+    cell = Signal(str, int)
+    maximum = Signal(int)
+    asked = Signal(str)
+    card_saved = Signal()
+    edited = Signal(dict)
+    axes_chosen = Signal(int)
 
     def __init__(self, model: MixturesModel, root: Path) -> None:
         """``root``: the runs' folder."""
         super().__init__()
-        self.model = model
-        self.clusters = ClustersPage(model)
-        self.choice, self.maxima, self.traces = ChoicePage(), MaximaPage(), TracesPage()
-        self.stability, self.labels, self.card = StabilityPage(), LabelsPage(), ModelPage()
-        self.table = TablePage(root)
-        self.choice.ratio.set_possible(tr("There is no finished fit to test."))
-        self.clusters.drawn.connect(self.stability.show_doubt)
+        self.model, self._root = model, root
+        self._built: dict[str, Page] = {}
+        self._table: TablePage | None = None
+        self._troubles: dict[str, str] = {}
         self.bar = PageBar(list(PAGES))
         self.bar.setProperty("tight", True)
         self.bar.chosen.connect(self.chosen)
         self.stack = QStackedWidget()
-        self.by_name: dict[str, QWidget] = {
-            "clusters": self.clusters, "choice": self.choice, "maxima": self.maxima, "traces": self.traces,
-            "stability": self.stability, "labels": self.labels, "model": self.card, "table": self.table,
-        }  # fmt: skip
-        for widget in self.by_name.values():
-            self.stack.addWidget(widget)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE_2)
         column.addWidget(self.bar)
         column.addWidget(self.stack, 1)
+        self.clusters = ClustersPage(model)
+        self._add("clusters", self.clusters)
+
+    def _add(self, name: str, page: Any) -> None:
+        self._built[name] = page
+        self.stack.addWidget(page)
+
+    # Pages -----------------------------------------------------------------------------------------------------------
+    def page(self, name: str) -> Any:
+        """A page of results, with all that is known, or the table."""
+        if name == "table":
+            return self._table or self._make_table()
+        if name not in self._built:
+            makers: dict[str, Callable[[], Page]] = {
+                "choice": self._make_choice, "maxima": self._make_maxima, "traces": TracesPage,
+                "stability": self._make_stability, "labels": LabelsPage, "model": self._make_card,
+            }  # fmt: skip
+            self._add(name, makers[name]())
+            self._built[name].show_model(self.model, {*NAMES, "numbers"})
+            for stage, reason in self._troubles.items():
+                self.show_trouble(stage, reason)
+        return self._built[name]
+
+    def _make_choice(self) -> ChoicePage:
+        page = ChoicePage()
+        page.opened.connect(self.cell)
+        page.ratio.asked.connect(lambda: self.asked.emit("ratio"))
+        return page
+
+    def _make_maxima(self) -> MaximaPage:
+        page = MaximaPage()
+        page.opened.connect(self.maximum)
+        return page
+
+    def _make_stability(self) -> StabilityPage:
+        page = StabilityPage()
+        page.asked.connect(lambda: self.asked.emit("stability"))
+        self.clusters.drawn.connect(page.show_doubt)
+        return page
+
+    def _make_card(self) -> ModelPage:
+        page = ModelPage()
+        page.saved.connect(self.card_saved)
+        return page
+
+    def _make_table(self) -> TablePage:
+        page = TablePage(self._root)
+        page.edited.connect(self.edited)
+        page.axes_chosen.connect(self.axes_chosen)
+        self._table = page
+        self.stack.addWidget(page)
+        return page
 
     def show_page(self, name: str) -> None:
         """Bring a page to the front."""
+        page = self.page(name)
         self.bar.set_current(name)
-        self.stack.setCurrentWidget(self.by_name[name])
+        self.stack.setCurrentWidget(page)
         self.look_again()
 
     def look_again(self) -> None:
         """The set-up changed: the page Table, where it is in front, follows."""
-        if self.bar.current() == "table":
-            self.table.look(self.model.config)
+        if self.bar.current() == "table" and self._table is not None:
+            self._table.look(self.model.config)
 
+    # Model -----------------------------------------------------------------------------------------------------------
     def clear(self) -> None:
         """Take away what the model no longer has."""
-        if self.model.choice is None:
-            self.choice.clear()
-        if self.model.ratio is None:
-            self.choice.ratio.clear()
-        if self.model.mixture is None:
-            for page in (self.clusters, self.maxima, self.traces, self.labels, self.card):
-                page.clear()
-            self.stability.doubt.clear()
-        if self.model.stability is None:
-            self.stability.clear()
+        gone = {name for name in NAMES if getattr(self.model, name) is None}
+        self._troubles = {}
+        for page in self._built.values():
+            page.clear(gone)
 
     def show_changed(self, changed: set[str]) -> None:
-        """Draw what is new: names of artifacts, or "numbers"."""
-        if "choice" in changed:
-            self.choice.show_model(self.model)
-        if "ratio" in changed:
-            self.choice.ratio.show_report(self.model.ratio)
-        if "mixture" in changed:
-            self.clusters.show_model()
-            self.maxima.show_model(self.model)
-            self.traces.show_model(self.model)
-        if "stability" in changed:
-            self.stability.show_model(self.model)
-        self.labels.show_model(self.model)
-        self.card.show_model(self.model)
-        possible = self.model.after_fit("ratio") is not None
-        self.choice.ratio.set_possible("" if possible else tr("There is no finished fit to test."))
+        """Draw what is new on the pages that are built."""
+        for page in self._built.values():
+            page.show_model(self.model, changed)
 
     def show_trouble(self, stage: str, reason: str) -> None:
         """Say where a stage's picture would be why it failed."""
-        cards = {
-            "select": self.choice.cards_of["bic"], "fit": self.clusters.card, "stability": self.stability.bars_card,
-            "ratio": self.choice.ratio_card,
-        }  # fmt: skip
-        cards[stage].show_empty("{error}", error=reason)
+        self._troubles[stage] = reason
+        if TROUBLE[stage] in self._built:
+            cast(Troubled, self._built[TROUBLE[stage]]).card_of(stage).show_empty("{error}", error=reason)
 
     def close_pages(self) -> None:
         """End the session and the thread behind the pages."""
-        self.table.close_page()
         self.clusters.close_page()
+        if self._table is not None:
+            self._table.close_page()

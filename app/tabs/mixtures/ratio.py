@@ -61,10 +61,6 @@ class RatioPanel(QWidget):
             reason or tr("Test one cluster more and one fewer on tables drawn from the smaller mixture")
         )
 
-    def clear(self) -> None:
-        """Take the old test away."""
-        self.show_report(None)
-
     def show_report(self, report: RatioReport | None) -> None:
         """Show what is known of a test; None: nothing yet."""
         self._report = report

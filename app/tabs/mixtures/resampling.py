@@ -42,11 +42,18 @@ class StabilityPage(CardGrid):
         self.matrix_card.set_body(self.matrix)
         self.doubt_card.set_body(self.doubt)
 
-    def clear(self) -> None:
-        """Take the old pictures of resamples away."""
-        for card, plot in ((self.bars_card, self.bars), (self.matrix_card, self.matrix)):
-            plot.clear()
-            card.set_caption("")
+    def clear(self, gone: set[str]) -> None:
+        """Take the old pictures away."""
+        if "mixture" in gone:
+            self.doubt.clear()
+        if "stability" in gone:
+            for card, plot in ((self.bars_card, self.bars), (self.matrix_card, self.matrix)):
+                plot.clear()
+                card.set_caption("")
+
+    def card_of(self, stage: str) -> Card:
+        """Where the stability would be."""
+        return self.bars_card
 
     def show_doubt(self, picture: Picture) -> None:
         """Draw how unsure the rows of a picture are, in order."""
@@ -54,10 +61,13 @@ class StabilityPage(CardGrid):
         self.doubt.set_series(tr("all rows"), 100 * np.arange(1, len(doubt) + 1) / len(doubt), doubt)
         self.doubt_card.set_caption("1 − largest membership of each row, in order")
 
-    def show_model(self, model: MixturesModel) -> None:
+    def show_model(self, model: MixturesModel, changed: set[str]) -> None:
         """Draw what resamples say so far."""
+        shown = model.picture() if "mixture" in changed else None
+        if shown is not None:
+            self.show_doubt(shown)
         report = model.stability
-        if report is None:
+        if "stability" not in changed or report is None:
             return
         jaccard = np.asarray(report.jaccard)
         labels = [f"{k + 1}: {tr(word)}" for k, word in enumerate(report.verdicts)]
@@ -88,12 +98,13 @@ class LabelsPage(CardGrid):
         self.bars_card.set_body(self.bars)
         self.matrix_card.set_body(self.matrix)
 
-    def clear(self) -> None:
+    def clear(self, gone: set[str]) -> None:
         """Take the old pictures away."""
-        self.bars.clear()
-        self.matrix.clear()
+        if "mixture" in gone:
+            self.bars.clear()
+            self.matrix.clear()
 
-    def show_model(self, model: MixturesModel) -> None:
+    def show_model(self, model: MixturesModel, changed: set[str]) -> None:
         """Draw the rows of each class in each cluster."""
         found = model.confusion()
         if found is None:

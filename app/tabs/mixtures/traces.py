@@ -48,18 +48,22 @@ class TracesPage(CardGrid):
             (self.angle_card, self.angle),
         ]
 
-    def clear(self) -> None:
+    def clear(self, gone: set[str]) -> None:
         """Take the old traces away."""
+        if "mixture" in gone:
+            self._empty()
+
+    def _empty(self) -> None:
         for card, plot in self._pairs():
             plot.clear()
             card.set_caption("")
 
-    def show_model(self, model: MixturesModel) -> None:
-        """Draw the traces of a finished fit."""
+    def show_model(self, model: MixturesModel, changed: set[str]) -> None:
+        """Draw the traces of a fit; while it runs, as far as it tells them."""
         found = model.mixture
-        if found is None or not found.complete:
+        if "mixture" not in changed or found is None:
             return
-        self.clear()
+        self._empty()
         trace = np.asarray(found.trace)
         if trace.size:
             best = _draw(self.likelihood, found, trace)

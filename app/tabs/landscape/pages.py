@@ -67,7 +67,11 @@ class HessianPage(CardGrid):
         ranks = np.arange(1, len(report.values) + 1)
         errors = [tr("error below {value}", value=short(float(r), 2)) for r in report.residuals]
         self.values.set_points(name, ranks, report.values, labels=errors)
-        self.values_card.set_caption("those that converged; hover for the error")
+        self.values_card.set_caption(
+            "those that converged, equal ones as often as they occur; hover for the error"
+            if report.copies
+            else "those that converged, equal ones once: Multiplicities is off; hover for the error"
+        )
         if len(report.layers):
             self.layers.set_bars(list(report.layers), report.layer_traces)
         if len(report.history) > 1:

@@ -140,7 +140,13 @@ class HessianConfig(_OfModel):
         "The Hessian itself, or its Gauss-Newton part, which is never negative and belongs to the linearised network.",
         labels={"hessian": "Hessian", "ggn": "Gauss-Newton (GGN)"},
     )
-    top: int = field(10, "Eigenvalues", "How many of the largest eigenvalues are sought.", ge=1, le=200)
+    top: int = field(
+        10,
+        "Eigenvalues",
+        "How many of the largest eigenvalues are sought; equal ones count once unless Multiplicities is on.",
+        ge=1,
+        le=200,
+    )
     probes: int = field(
         4, "Density probes", "Random vectors behind the spectral density; more narrow its interval.", ge=1, le=100
     )
@@ -156,7 +162,8 @@ class HessianConfig(_OfModel):
     copies: bool = field(
         False,
         "Multiplicities",
-        "Search for further copies of equal eigenvalues, which one Krylov space does not show; doubles the time.",
+        "List equal eigenvalues as often as they occur. Otherwise each shows once, because one Krylov space holds one"
+        " vector of each; trace and density count them rightly either way. Doubles the time.",
         advanced=True,
     )
     history: bool = field(

@@ -1,12 +1,12 @@
-"""Artifact kinds of the landscape study: planes, lines and the directions that span them."""
+"""Artifact kinds of the landscape study: planes, lines, directions, and reports of its measurements."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,6 +167,7 @@ class SpectrumReport:
             (n,) spectral density with the bounds of its 95 % interval (NaN without one). layers: names;
             layer_traces: (l,). history: (v, 3) of step, largest eigenvalue, trace. sigma: width of the broadening.
         products: matrix-vector products spent. size: P. matrix: "hessian" or "ggn". examples: behind the loss.
+        copies: whether equal eigenvalues are listed as often as they occur, not once.
     """
 
     values: Array
@@ -183,6 +184,7 @@ class SpectrumReport:
     size: int
     matrix: str
     examples: int
+    copies: bool = False
 
 
 class SpectrumKind:
@@ -196,8 +198,7 @@ class SpectrumKind:
         _write_record(value, folder)
 
     def read(self, folder: Path) -> SpectrumReport:
-        facts = _read_record(folder)
-        return SpectrumReport(**facts | {"layers": tuple(facts["layers"])})
+        return _read_record(SpectrumReport, folder)
 
     def describe(self, value: SpectrumReport) -> dict[str, str | int | float]:
         top = float(value.values[0]) if len(value.values) else float("nan")
@@ -250,7 +251,7 @@ class CurveKind:
         _write_record(value, folder)
 
     def read(self, folder: Path) -> CurveReport:
-        return CurveReport(**_read_record(folder))
+        return _read_record(CurveReport, folder)
 
     def describe(self, value: CurveReport) -> dict[str, str | int | float]:
         return {"curve": value.form, "points": len(value.times), "converged": "yes" if value.converged else "no"}
@@ -289,15 +290,16 @@ class SimilarityKind:
         _write_record(value, folder)
 
     def read(self, folder: Path) -> SimilarityReport:
-        facts = _read_record(folder)
-        names = ("networks", "layers_first", "layers_second")
-        return SimilarityReport(**facts | {name: tuple(facts[name]) for name in names})
+        return _read_record(SimilarityReport, folder)
 
     def describe(self, value: SimilarityReport) -> dict[str, str | int | float]:
         return {"networks": len(value.networks), "compared": value.read}
 
 
 KINDS = (PlaneKind(), LineKind(), DirectionsKind(), SpectrumKind(), CurveKind(), SimilarityKind())
+
+
+Report = TypeVar("Report", SpectrumReport, CurveReport, SimilarityReport)
 
 
 def _save(folder: Path, arrays: Mapping[str, Array]) -> None:
@@ -317,11 +319,13 @@ def _write_record(value: Any, folder: Path) -> None:
     _write_json(folder / "facts.json", {name: member for name, member in members.items() if name not in arrays})
 
 
-def _read_record(folder: Path) -> dict[str, Any]:
-    return {
-        **_read_json(folder / "facts.json"),
-        **{path.stem: _load(folder, path.stem) for path in folder.glob("*.npy")},
-    }
+def _read_record(cls: type[Report], folder: Path) -> Report:
+    """What _write_record wrote; fields that a newer program has added are left out, new ones take their defaults."""
+    facts = {name: tuple(v) if isinstance(v, list) else v for name, v in _read_json(folder / "facts.json").items()}
+    arrays = {path.stem: _load(folder, path.stem) for path in folder.glob("*.npy")}
+    known = {item.name for item in fields(cls)}
+    read: dict[str, Any] = {name: value for name, value in {**facts, **arrays}.items() if name in known}
+    return cls(**read)
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -136,5 +136,6 @@ class Measuring:
             layers=tuple(layers), layer_traces=np.array([value for value, _ in layers.values()]),
             history=np.array(history).reshape(-1, 3), sigma=sigma, products=spectrum.products, size=lead.size,
             matrix=self.config.matrix, examples=len(self.setting.splits["train"][0]),
+            copies=self.pairs is not None,
         )  # fmt: skip
         run.publish("spectrum", report, complete=complete)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -48,7 +49,6 @@ def make(qtbot):
     for view, service in made:
         view.close_tab()
         service.close()
-        view.model.show({})
 
 
 @pytest.fixture
@@ -79,6 +79,15 @@ def test_every_page_has_its_pictures(view):
         assert view.sheets.field.isHidden() and view.sheets.log.isHidden()
     view.show_page("plane")
     assert not view.sheets.field.isHidden() and not view.cards.plane_card.is_empty()
+
+
+def test_the_eigenvalues_say_whether_equal_ones_are_counted(view):
+    view.show_page("hessian")
+    page, report = view.sheets.page_widgets["hessian"], view.model.spectrum
+    assert not report.copies and "equal ones once: Multiplicities is off" in page.values_card._note.text()
+    view.model.spectrum = dataclasses.replace(report, copies=True)
+    page.show_model(view.model)
+    assert "equal ones as often as they occur" in page.values_card._note.text()
 
 
 def test_a_page_opens_where_its_run_was_chosen(make, finished):

@@ -161,6 +161,7 @@ def test_the_spectrum_is_that_of_the_dense_hessian(looking, networks):
     assert value(fake, "lambda_min", matrix="hessian") == pytest.approx(float(values[0]), rel=1e-2, abs=1e-4)
     assert value(fake, "curvature_trace", matrix="hessian") == pytest.approx(float(values.sum()), rel=0.03)
     assert fake.last("spectrum").values[:3] == pytest.approx(values.flip(0)[:3].numpy(), rel=1e-3)
+    assert not fake.last("spectrum").copies
     layers = sum(v[0] for key, v in fake.scalars.items() if isinstance(key, tuple) and key[0] == "layer_trace")
     assert layers == pytest.approx(float(values.sum()), rel=0.05)
 
@@ -170,7 +171,9 @@ def test_multiplicities_of_softmax_regression_at_zero(tmp_path):
     artifact = net.last("model")
     zero = {name: np.zeros_like(array) for name, array in artifact.weights.items()}
     fake = FakeRun(tmp_path, 0, {"0/model": type(artifact)(**{**vars(artifact), "weights": zero})})
-    values = run(HessianConfig(model=model(), top=6, probes=2, steps=10, copies=True), fake).last("spectrum").values
+    report = run(HessianConfig(model=model(), top=6, probes=2, steps=10, copies=True), fake).last("spectrum")
+    values = report.values
+    assert report.copies
     x = load(artifact).batch("train")[0].flatten(1).double()
     x = torch.cat([x, torch.ones(len(x), 1)], 1)  # the bias is a column of ones
     each = torch.linalg.eigvalsh(x.T @ x / len(x)).flip(0)[:3] / 3  # of (I/C - 11'/C^2): 1/3, twice, for three classes

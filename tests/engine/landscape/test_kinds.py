@@ -25,7 +25,8 @@ def rows(*shape):
 PLANE = Plane(
     alpha=np.linspace(-1, 1, 5), beta=np.linspace(-1, 1, 3),
     fields={"train_loss": rows(3, 5), "test_accuracy": rows(3, 5)}, known=rows(3, 5) > 0, rows=np.array([0, 2]),
-    columns=np.array([0, 2, 4]), settings={"seed": 3}, path=Path2D(np.arange(4), rows(4, 2), rows(4), rows(4)), marks={"other": (0.5, -1.0)},
+    columns=np.array([0, 2, 4]), settings={"seed": 3},
+    path=Path2D(np.arange(4), rows(4, 2), rows(4), rows(4)), marks={"other": (0.5, -1.0)},
 )  # fmt: skip
 SPECTRUM = SpectrumReport(
     values=np.array([3.0, 1.0]), residuals=np.array([1e-6, 1e-5]), grid=rows(7), density=rows(7), low=rows(7),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from engine.studies.mixture.parameters import Array
 
 Labels = NDArray[np.integer]
+ENTRIES = 1 << 22  # of a block of contingency tables
 
 
 def confusion(a: Labels, b: Labels, weights: Array | None = None) -> Array:
@@ -47,10 +48,36 @@ def _entropies(a: Labels, b: Labels) -> tuple[float, float, float]:
     return ha, hb, ha + hb - entropy(joint.ravel())
 
 
-def variation_of_information(a: Labels, b: Labels) -> float:
-    """H(a) + H(b) - 2 I(a, b), nats, a distance between partitions (Meila 2007)."""
-    ha, hb, mutual = _entropies(a, b)
-    return max(0.0, ha + hb - 2 * mutual)
+def variation_of_information(a: Labels, b: Labels) -> Array:
+    """H(a) + H(b) - 2 I(a, b), a distance between partitions (Meila 2007), of each of a (R, n) and each of b (L, n).
+
+    Returns: (R, L), nats.
+    """
+    n = a.shape[1]
+    # H of a joint distribution with counts c is log n - sum c log c / n; counts are whole numbers up to n.
+    table = np.arange(n + 1) * np.log(np.maximum(np.arange(n + 1), 1))
+
+    def crossed(part: Array, other: Array) -> Array:
+        counts = part.reshape(-1, n) @ other.reshape(-1, n).T
+        terms = table[np.rint(counts).astype(np.intp)].reshape(len(part), part.shape[1], len(other), other.shape[1])
+        return np.log(n) - terms.sum(axis=(1, 3)) / n
+
+    def alone(part: Array) -> Array:
+        return np.log(n) - table[np.rint(part.sum(axis=2)).astype(np.intp)].sum(axis=1) / n
+
+    groups = int(max(a.max(), b.max())) + 1
+    right = _indicators(b, groups)
+    own, height = alone(right), max(1, ENTRIES // (groups * max(groups * len(b), n)))
+    out = np.empty((len(a), len(b)))
+    for start in range(0, len(a), height):
+        left = _indicators(a[start : start + height], groups)
+        out[start : start + height] = 2 * crossed(left, right) - alone(left)[:, None] - own
+    return np.maximum(out, 0.0)
+
+
+def _indicators(labels: Labels, groups: int) -> NDArray[np.float32]:
+    """(R, n) labels as (R, G, n) of 0 and 1."""
+    return np.asarray(labels[:, None] == np.arange(groups)[:, None]).astype(np.float32)
 
 
 def normalised_mutual_information(a: Labels, b: Labels) -> float:
@@ -107,3 +134,20 @@ def classical_scaling(distances: Array, dimensions: int = 2) -> Array:
     signs = np.sign(picked[np.abs(picked).argmax(axis=0), np.arange(kept)])
     out[:, :kept] = picked * np.where(signs == 0, 1, signs) * np.sqrt(np.maximum(top, 0.0))
     return out
+
+
+def landmark_scaling(distances: Array, landmarks: NDArray[np.intp], dimensions: int = 2) -> Array:
+    """As ``classical_scaling`` where only distances to some points are known (de Silva & Tenenbaum 2004, section 2.2).
+
+    Args:
+        distances: (m, l) of all points to the landmarks. landmarks: (l,) which points these are.
+    """
+    known = distances[landmarks]
+    placed = classical_scaling(known, dimensions)
+    if len(landmarks) == len(distances):
+        out = np.empty_like(placed)
+        out[landmarks] = placed
+        return out
+    strength = (placed**2).sum(axis=0)
+    pull = placed / np.where(strength > 1e-12, strength, np.inf)
+    return -0.5 * (distances**2 - (known**2).mean(axis=0)) @ pull

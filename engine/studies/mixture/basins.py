@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from engine.seeding import generator
 from engine.studies.mixture.agreement import (
     adjusted_rand_index,
-    classical_scaling,
     confusion,
+    landmark_scaling,
     match,
     variation_of_information,
 )
@@ -23,18 +23,22 @@ from engine.studies.mixture.sweep import MemoryRows
 ROWS = 2000
 # Partitions nearer than this, in nats of variation of information, count as one maximum.
 SAME = 0.05
+# Solutions that all others are compared with, and maxima whose barriers are measured.
+LANDMARKS, TREE = 400, 12
 
 
 @dataclass(frozen=True)
 class Basins:
-    """Local maxima reached by R starts, best first.
+    """Local maxima reached by R starts, best first, those that no start has reached last.
 
     Attributes:
         member: (R,) the maximum of each start. chain: (K,) the best chain of each maximum.
         share: (K,) of the starts; solutions found by resampling are not starts and do not count.
-        objective: (K,) of its best chain. distance: (R, R) variation of information between solutions, nats.
+        objective: (K,) of its best chain. distance: (R, L) variation of information between solutions, nats,
+            L = R but for very many starts.
         position: (R, 2) classical scaling of the distances. agreement: (R,) adjusted Rand index with the best chain.
-        barrier: (K, K) the lowest log-likelihood on the straight line between two maxima, nats, in fit coordinates.
+        barrier: (K, K) the lowest log-likelihood on the straight line between two maxima, nats, in fit coordinates; nan
+            beyond the first maxima, and where starts only left the race.
     """
 
     member: NDArray[np.intp]
@@ -47,29 +51,44 @@ class Basins:
     barrier: Array
 
 
-def basins(fit: Fit, x: Array, *, same: float = SAME, seed: int = 0) -> Basins:
+def basins(fit: Fit, x: Array, *, same: float = SAME, seed: int = 0, most: int = TREE) -> Basins:
     """Group the solutions of a fit by the partitions they make of (at most 2000 of) its rows.
 
     Args:
         x: (n, d) the rows that were fitted, user's units. same: variation of information within a maximum, nats.
+        most: maxima between which barriers are measured.
     """
     rows = MemoryRows(fit.frame.to(sample_rows(x, seed)))
     labels = chain_labels(rows, fit.params)
-    member, leaders, distance = grouped(labels, fit.objectives, fit.best, same)
+    found = grouped(labels, fit.objectives, fit.best, same, fit.finished)
+    member, leaders = _reached_first(found.member, found.leaders, fit.finished)
     begun = fit.starts >= 0
     share = np.bincount(member[begun], minlength=len(leaders)) / max(int(begun.sum()), 1)
     agreement = np.array([adjusted_rand_index(labels[fit.best], one) for one in labels])
-    chosen = leaders
-    return Basins(
-        member,
-        chosen,
-        share,
-        fit.objectives[chosen],
-        distance,
-        classical_scaling(distance),
-        agreement,
-        barriers(rows, fit.params.take(chosen), labels[chosen]),
-    )
+    barrier = np.full((len(leaders), len(leaders)), np.nan)
+    tree = leaders[: min(most, len(set(member[fit.finished].tolist())))]
+    barrier[: len(tree), : len(tree)] = barriers(rows, fit.params.take(tree), labels[tree])
+    return Basins(member, leaders, share, fit.objectives[leaders], found.distance, found.position(), agreement, barrier)
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Solutions gathered into maxima.
+
+    Attributes:
+        member: (R,) the maximum of each solution. leaders: (K,) the best solution of each.
+        landmarks: (L,) the solutions that all are compared with: all, or the best few hundred.
+        distance: (R, L) variation of information, nats.
+    """
+
+    member: NDArray[np.intp]
+    leaders: NDArray[np.intp]
+    landmarks: NDArray[np.intp]
+    distance: Array
+
+    def position(self) -> Array:
+        """(R, 2) a map of the solutions."""
+        return landmark_scaling(self.distance, self.landmarks)
 
 
 def grouped(
@@ -77,31 +96,44 @@ def grouped(
     objectives: Array,
     best: int,
     same: float = SAME,
-) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+    finished: NDArray[np.bool_] | None = None,
+) -> Grouping:
     """Solutions gathered into maxima by the partitions that they make.
 
     Args:
         labels: (R, n) of each solution. objectives: (R,) by which maxima are ranked. best: the solution shown, which
-            is in the first maximum.
-
-    Returns: (R,) the maximum of each solution, (K,) the best solution of each, (R, R) variation of information, nats.
+            is in the first maximum. finished: (R,) those that are compared with all others where there are too many to
+            compare each with each; the rest is then gathered in one last group, unless it is near a maximum.
     """
     r = len(labels)
-    distance = np.zeros((r, r))
-    for i in range(r):
-        for j in range(i):
-            distance[i, j] = distance[j, i] = variation_of_information(labels[i], labels[j])
-    order = np.argsort(-objectives, kind="stable")
+    rank = np.zeros(r, bool) if finished is None else ~finished
     # The solution shown is the first maximum, even where a spurious one has a higher objective.
-    order = np.concatenate([[best], order[order != best]])
+    landmarks = np.sort(np.lexsort((-objectives, rank, np.arange(r) != best))[:LANDMARKS])
+    distance = variation_of_information(labels, labels[landmarks])
+    column = {int(chain): place for place, chain in enumerate(landmarks)}
     member = np.full(r, -1)
     leaders: list[int] = []
-    for chain in order:
-        near = [k for k, leader in enumerate(leaders) if distance[chain, leader] <= same]
+    for chain in landmarks[np.lexsort((-objectives[landmarks], landmarks != best))].tolist():
+        near = [k for k, leader in enumerate(leaders) if distance[chain, column[leader]] <= same]
         member[chain] = near[0] if near else len(leaders)
         if not near:
-            leaders.append(int(chain))
-    return member, np.array(leaders), distance
+            leaders.append(chain)
+    rest = np.setdiff1d(np.arange(r), landmarks)
+    if len(rest):
+        away = distance[rest][:, [column[leader] for leader in leaders]]
+        member[rest] = np.where(away.min(axis=1) <= same, away.argmin(axis=1), len(leaders))
+        lost = rest[member[rest] == len(leaders)]
+        leaders += [int(lost[np.argmax(objectives[lost])])] if len(lost) else []
+    return Grouping(member, np.array(leaders), landmarks, distance)
+
+
+def _reached_first(
+    member: NDArray[np.intp], leaders: NDArray[np.intp], finished: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Maxima that a start has reached before places where starts only left the race; else as they were ranked."""
+    reached = np.isin(np.arange(len(leaders)), member[finished])
+    order = np.argsort(~reached, kind="stable")
+    return np.argsort(order, kind="stable")[member], leaders[order]
 
 
 def sample_rows(x: Array, seed: int = 0, most: int = ROWS) -> Array:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.studies.mixture.agreement import adjusted_rand_index, classical_scaling
-from engine.studies.mixture.basins import SAME, Basins, basins, grouped
+from engine.studies.mixture.agreement import adjusted_rand_index
+from engine.studies.mixture.basins import SAME, basins, grouped
 from engine.studies.mixture.boot_fit import BootFit
 from engine.studies.mixture.bootem import ChainRules
 from engine.studies.mixture.config import FitConfig
@@ -80,7 +80,7 @@ def of_fit(config: FitConfig, setting: Setting, fit: Fit, traces: ChainTraces) -
     # Partitions are compared on complete rows, or on all with gaps filled where hardly any row is complete.
     filled = fit.mixture.dof is None and whole.mean() <= 0.2
     rows = np.where(np.isnan(x), np.nanmean(x, axis=0), x) if filled else x[whole]
-    found = _reached_first(basins(fit, rows, seed=config.seed), fit.finished)
+    found = basins(fit, rows, seed=config.seed)
     kept = found.chain[:SOLUTIONS]
     solutions = [fit.mixture if chain == fit.best else fit.solution(int(chain)) for chain in kept]
     memberships = [one.responsibilities(x[setting.sample]) for one in solutions]
@@ -115,7 +115,8 @@ def of_boot(config: FitConfig, setting: Setting, boot: BootFit, rules: ChainRule
     window = chains.out_of_bag[-rules.window :].mean(axis=0)
     labels = chains.memberships.argmax(axis=2)
     pictured = np.flatnonzero(np.isin(np.flatnonzero(took), setting.sample))
-    member, leaders, distance = grouped(labels[:, pictured], window, chains.best, SAME)
+    groups = grouped(labels[:, pictured], window, chains.best, SAME)
+    member, leaders = groups.member, groups.leaders
     mixture = boot.mixture if wide else boot.on_all_columns()
     memberships, solutions = [merged(took, boot.memberships, z)], [mixture]
     for chain in leaders[1:SOLUTIONS]:
@@ -131,7 +132,7 @@ def of_boot(config: FitConfig, setting: Setting, boot: BootFit, rules: ChainRule
         start_kinds=("chain",) * count, log_likelihoods=likelihoods, objectives=window * n,
         finished=np.ones(count, bool), spurious=np.zeros(count, bool),
         iterations=np.full(count, len(chains.out_of_bag)),
-        member=member, position=classical_scaling(distance),
+        member=member, position=groups.position(),
         agreement=np.array([adjusted_rand_index(labels[chains.best], one) for one in labels]),
         share=np.bincount(member, minlength=len(leaders)) / count, maxima_log_likelihoods=likelihoods[leaders],
         barrier=np.full((len(leaders), len(leaders)), np.nan), eigenvalues=boot.spectrum.values, complete=True,
@@ -175,17 +176,6 @@ def renamed(setting: Setting, scores: Array) -> Setting:
     """A table too wide for covariances of its columns, in the coordinates of its axes; scores (n, q)."""
     names = tuple(f"axis {i + 1}" for i in range(scores.shape[1]))
     return replace(setting, table=replace(setting.table, x=scores, names=names, resolution=np.zeros(scores.shape[1])))
-
-
-def _reached_first(found: Basins, finished: NDArray[np.bool_]) -> Basins:
-    """Maxima that a start has reached before places where starts only left the race; else as they were ranked."""
-    reached = np.isin(np.arange(len(found.chain)), found.member[finished])
-    order = np.argsort(~reached, kind="stable")
-    rank = np.argsort(order, kind="stable")
-    return replace(
-        found, member=rank[found.member], chain=found.chain[order], share=found.share[order],
-        objective=found.objective[order], barrier=found.barrier[np.ix_(order, order)],
-    )  # fmt: skip
 
 
 def _by_weight(z: Array) -> Array:

@@ -71,7 +71,7 @@ class Fitted:
         position: (R, 2) a map of the solutions.
         agreement: (R,) adjusted Rand index with the solution shown. share: (K,) of starts in each maximum.
         maxima_log_likelihoods: (K,). barrier: (K, K) nats by which the log-likelihood falls on the straight way
-            from the lower of two maxima to the other.
+            from the lower of two maxima to the other; NaN beyond the first twelve that a start has reached.
         solution_weights (S, G), solution_means (S, G, d), solution_covariances (S, G, d, d): of the first S <= K
             maxima; weight 0 where a component is gone. solution_memberships: (S, m, G) of the rows in ``sample``.
         discriminant: (d, 2) directions along which the clusters differ most, (d, 0) where there are none.

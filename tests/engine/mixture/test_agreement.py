@@ -10,6 +10,7 @@ from engine.studies.mixture.agreement import (
     classical_scaling,
     confusion,
     jaccard,
+    landmark_scaling,
     match,
     matched_labels,
     normalised_mutual_information,
@@ -39,20 +40,33 @@ def test_equal_partitions_under_any_names(pair: tuple) -> None:
     a, _ = pair
     b = np.array([2, 0, 3, 1])[a]
     assert adjusted_rand_index(a, b) == 1
-    assert variation_of_information(a, b) == pytest.approx(0, abs=1e-12)
+    assert variation_of_information(a[None], b[None])[0, 0] == pytest.approx(0, abs=1e-12)
     assert normalised_mutual_information(a, b) == pytest.approx(1)
     np.testing.assert_array_equal(matched_labels(a, b), a)
     np.testing.assert_allclose(jaccard(a, b), 1)
 
 
 def test_variation_of_information_is_a_distance(pair: tuple) -> None:
+    from sklearn.metrics import mutual_info_score
+
     a, b = pair
     c = np.random.default_rng(1).integers(3, size=300)
-    assert variation_of_information(a, b) == pytest.approx(variation_of_information(b, a))
-    assert variation_of_information(a, c) <= variation_of_information(a, b) + variation_of_information(b, c)
+    parts = np.array([a, b, c, np.zeros(300, int)])
+    found = variation_of_information(parts, parts)
+    np.testing.assert_allclose(found, found.T, atol=1e-12)
+    np.testing.assert_allclose(np.diagonal(found), 0, atol=1e-12)
+    assert found[0, 2] <= found[0, 1] + found[1, 2]
     # Against one single cluster it is the entropy.
-    p = np.bincount(a) / 300
-    assert variation_of_information(a, np.zeros(300, int)) == pytest.approx(-(p * np.log(p)).sum())
+    entropies = [mutual_info_score(one, one) for one in parts]
+    np.testing.assert_allclose(found[3], entropies, atol=1e-12)
+    assert found[0, 1] == pytest.approx(entropies[0] + entropies[1] - 2 * mutual_info_score(a, b))
+
+
+def test_many_partitions_are_compared_in_blocks(pair: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = np.random.default_rng(0).integers(4, size=(23, 300))
+    whole = variation_of_information(parts, parts[:5])
+    monkeypatch.setattr("engine.studies.mixture.agreement.ENTRIES", 1)
+    np.testing.assert_array_equal(variation_of_information(parts, parts[:5]), whole)
 
 
 def test_trivial_partitions() -> None:
@@ -85,3 +99,12 @@ def test_classical_scaling_recovers_points_of_a_plane() -> None:
     found = classical_scaling(distances)
     np.testing.assert_allclose(np.linalg.norm(found[:, None] - found, axis=2), distances, atol=1e-9)
     assert classical_scaling(np.zeros((1, 1))).shape == (1, 2)
+
+
+def test_points_known_by_their_distances_to_landmarks_are_placed() -> None:
+    points = np.random.default_rng(0).standard_normal((30, 2))
+    landmarks = np.array([3, 8, 11, 20, 25])
+    distances = np.linalg.norm(points[:, None] - points[landmarks], axis=2)
+    found = landmark_scaling(distances, landmarks)
+    between = np.linalg.norm(found[:, None] - found, axis=2)
+    np.testing.assert_allclose(between, np.linalg.norm(points[:, None] - points, axis=2), atol=1e-9)

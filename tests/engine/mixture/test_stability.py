@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.studies.mixture.bagged import bagged_em
-from engine.studies.mixture.basins import barriers, basins, chain_labels, sample_rows
+from engine.studies.mixture.basins import barriers, basins, chain_labels, grouped, sample_rows
 from engine.studies.mixture.em import Control
 from engine.studies.mixture.fit import Options, fit, prepare
 from engine.studies.mixture.stability import consensus, stability
@@ -83,9 +83,27 @@ def test_different_maxima_are_told_apart(iris: tuple) -> None:
     assert far.min() > 0.05
     assert picture.position.shape == (30, 2)
     # Between maxima the likelihood is nowhere higher than at the lower of the two.
-    tops = np.diagonal(picture.barrier)
-    assert np.all(picture.barrier <= np.minimum(tops[:, None], tops) + 1e-9)
-    np.testing.assert_allclose(picture.barrier, picture.barrier.T)
+    known = picture.barrier[:12, :12]
+    tops = np.diagonal(known)
+    assert np.all(known <= np.minimum(tops[:, None], tops) + 1e-9)
+    np.testing.assert_allclose(known, known.T)
+    assert np.isnan(picture.barrier[12:]).all() and np.isnan(picture.barrier[:, 12:]).all()
+
+
+def test_very_many_starts_are_compared_with_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(3, size=(2, 200))
+    labels = np.array([a, b] * 20)
+    labels[35] = rng.integers(3, size=200)
+    objectives, finished = -np.arange(40.0), np.arange(40) < 10
+    whole = grouped(labels, objectives, 1, finished=finished)
+    assert whole.member[:4].tolist() == [1, 0, 1, 0] and whole.leaders.tolist() == [1, 0, 35]
+    monkeypatch.setattr("engine.studies.mixture.basins.LANDMARKS", 6)
+    found = grouped(labels, objectives, 1, finished=finished)
+    assert found.landmarks.tolist() == [0, 1, 2, 3, 4, 5] and found.distance.shape == (40, 6)
+    np.testing.assert_array_equal(found.member, whole.member)
+    assert found.leaders.tolist() == [1, 0, 35]
+    np.testing.assert_allclose(found.position()[6], found.position()[0], atol=1e-9)
 
 
 def test_no_barrier_between_equal_solutions_with_other_names(iris: tuple) -> None:

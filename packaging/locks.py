@@ -9,9 +9,9 @@ the default one needs. Nothing is installed. Run it with the environment's Pytho
 There are no hashes in the locks. The installer takes torch's CPU build for Linux from wherever the user's pip has one
 (a mirror, a folder of wheels, a build of their own: steps/install.py), so that no list of hashes holds for all of them,
 and pip checks hashes for all packages of a command or for none. For the other groups each line would need the hash of
-every file that a platform and a Python version may choose, and one run of pip tells those of its own platform only. What
-stands in: exact versions, the hashes that an index itself gives for its files, which pip compares as it downloads, and
-the import of every package, by version, at the end of an installation.
+every file that a platform and a Python version may choose, and one run of pip tells those of its own platform only.
+What stands in: exact versions, the hashes that an index itself gives for its files, which pip compares as it downloads,
+and the import of every package, by version, at the end of an installation.
 """
 
 from __future__ import annotations

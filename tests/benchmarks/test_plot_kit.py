@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QPointF
 from pytestqt.qtbot import QtBot
 
 from app.shell.theme import SERIES
@@ -62,6 +63,24 @@ def test_ten_live_curves(qtbot: QtBot, points: int, limit: float) -> None:
     found = cpu(frame)
     print(f"10 x {points}: {found:.1f} ms")
     assert found < limit
+
+
+@pytest.mark.parametrize("points", [300, 1_000, 3_000])
+def test_noise_under_the_pointer(qtbot: QtBot, points: int) -> None:
+    plot = LinePlot()
+    rng = np.random.default_rng(0)
+    for index in range(4):
+        plot.set_series(f"{index}", np.arange(points), rng.normal(size=points))
+    shown(plot, qtbot)
+    places = iter(range(200, 900, 10))
+
+    def frame() -> None:
+        plot._point_to(QPointF(next(places), 300))
+        plot.repaint()
+
+    found = cpu(frame)
+    print(f"hover over 4 x {points} of noise: {found:.1f} ms")
+    assert found < 33
 
 
 def test_append_to_a_million_points(qtbot: QtBot) -> None:

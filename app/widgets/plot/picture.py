@@ -22,6 +22,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QGraphicsGridLayout, QGraphicsView, QSizePolicy, QWidget
 
+from app.shell.text import live, tr
 from app.shell.theme import Tokens, theme, tokens
 from app.widgets.plot.axis import TickAxis, fit
 from app.widgets.plot.files import outlined, painting
@@ -69,7 +70,9 @@ class Plot(pg.GraphicsView):
     def __init__(
         self, name: str = "", parent: QWidget | None = None, *, x: Axis | None = None, y: Axis | None = None
     ) -> None:
+        """``name`` is English, for those who do not see the picture."""
         super().__init__(parent, useOpenGL=False, background=None)
+        self._name = name
         self.live = self._painted = False
         self._axes = (x or Axis(), y or Axis())
         self._view: View | None = None
@@ -80,7 +83,6 @@ class Plot(pg.GraphicsView):
         self._stale = self._wordless = True
         self._by_keyboard = self._full = self._to_file = self._broken = False
         self._said = ""
-        self.setAccessibleName(name)
         self.setMinimumSize(180, 140)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setCacheMode(QGraphicsView.CacheModeFlag.CacheNone)
@@ -89,6 +91,10 @@ class Plot(pg.GraphicsView):
         self.viewport().setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the view itself takes the focus
         self._build()
         theme().changed.connect(self.refresh)
+        live(self._say_name)
+
+    def _say_name(self) -> None:
+        self.setAccessibleName(tr(self._name))
 
     def _build(self) -> None:
         self.box = pg.ViewBox(enableMenu=False)

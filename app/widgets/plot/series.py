@@ -14,7 +14,8 @@ from app.widgets.plot import legend
 from app.widgets.plot.scale import Axis, View
 
 DASHED_UP_TO = 400  # a dashed pen walks along every vertex
-WIDE_UP_TO = 3000  # wider or smoothed pens cost many times a plain one where neighbours turn back and forth
+WIDE_UP_TO = 3000  # points
+ROUGH_FROM = 120  # turns up and down; on noise a wide pen costs up to 200 times a thin one
 SMOOTH_UP_TO = 20000
 WHOLE_UP_TO = 20000
 SYMBOLS_UP_TO = 400
@@ -198,7 +199,7 @@ class Drawn:
         while along.rising and len(x) > WHOLE_UP_TO and len(x) > group * max(50.0, area.width()):
             group *= 2
         self.line.setDownsampling(ds=group, auto=False, method="peak")
-        wide = not plain and len(x) <= WIDE_UP_TO
+        wide = not plain and len(x) <= WIDE_UP_TO and _turns(y, area, view) < ROUGH_FROM
         self.line.setData(
             x, y, connect="all" if along.whole else "finite", antialias=not plain and len(x) <= SMOOTH_UP_TO,
             pen=legend.pen(colour, 1.6 if wide else 1.0, one.dash(several), ratio=ratio if wide else 1.0),
@@ -212,6 +213,13 @@ class Drawn:
         for item, end in zip(self._ends, (low, high), strict=True):
             item.setData(along.x, np.where(gap, np.nan, end), connect="finite")
         self.fill.setBrush(colour.red(), colour.green(), colour.blue(), 46)
+
+
+def _turns(y: np.ndarray, area: QRectF, view: View) -> int:
+    """How often a curve (n,) turns back up or down by more than half a pixel."""
+    step = np.diff(y) * (area.height() / (view.y1 - view.y0))
+    step = step[np.abs(step) > 0.5]
+    return int(np.count_nonzero(step[1:] * step[:-1] < 0))
 
 
 def _symbols_at(one: Series, along: Along, view: View, width: float) -> np.ndarray:

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -176,6 +178,20 @@ def test_live_data_are_drawn_cheaply_until_they_rest(plot: LinePlot, qtbot: QtBo
     qtbot.waitUntil(lambda: not plot.live, timeout=2000)
     painted(plot)
     assert plot._drawn["a"].line.opts["pen"].widthF() > 1.0 and "last 12." in plot.accessibleDescription()
+
+
+def test_noise_gets_a_thin_pen_and_a_smooth_curve_a_wide_one(plot: LinePlot) -> None:
+    x = np.arange(2000.0)
+    plot.set_series("smooth", x, np.sin(x / 300))
+    plot.set_series("noise", x, np.random.default_rng(0).normal(size=2000))
+    painted(plot)
+    assert plot._drawn["smooth"].line.opts["pen"].widthF() > 1.5 and plot._drawn["noise"].line.opts["pen"].widthF() == 1
+    start = time.process_time()
+    plot.viewport().repaint()
+    assert time.process_time() - start < 0.15  # it was seconds
+    plot.set_view(View(0, 10, -3, 3))  # a few points of it fill the picture now
+    painted(plot)
+    assert plot._drawn["noise"].line.opts["pen"].widthF() > 1.5
 
 
 def test_theme_switch_repaints_in_the_new_colours(plot: LinePlot, qtbot: QtBot) -> None:

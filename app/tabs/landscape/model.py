@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.tabs.results import Number, Results
 from engine.models.config import UserModel
-from engine.runs.events import Warned
 from engine.runs.reader import RunReader
 from engine.studies import catalogue
-from engine.studies.contract import Measure
 from engine.studies.landscape.config import DIRECTIONS, LandscapeConfig
 from engine.studies.landscape.kinds import CurveReport, Line, Plane, SimilarityReport, SpectrumReport
 
@@ -72,31 +71,17 @@ GROUPS = {
 CURVES = ("train_loss", "test_loss")
 
 
-@dataclass(frozen=True)
-class Number:
-    """One line of the numbers panel."""
-
-    measure: Measure
-    value: float
-    interval: tuple[float, float] | None = None
-    n: int | None = None
-    dims: tuple[tuple[str, str], ...] = ()
-    group: str = ""
-
-
 @dataclass
-class LandscapeModel:
+class LandscapeModel(Results):
     """Everything the view shows.
 
     Attributes:
-        config: what the setup form says. runs: stage -> id of the run shown.
+        config: what the setup form says.
         plane, line, spectrum, curve, similarity: newest versions read. curves: measure id -> (n, 2) of step and value.
         field: which field of the plane is shown. log: whether as log10. cursor: where the cursor stands.
     """
 
     config: LandscapeConfig = dataclasses.field(default_factory=lambda: preset("quick"))
-    runs: dict[str, str] = dataclasses.field(default_factory=dict)
-    readers: dict[str, RunReader] = dataclasses.field(default_factory=dict)
     plane: Plane | None = None
     line: Line | None = None
     spectrum: SpectrumReport | None = None
@@ -106,14 +91,13 @@ class LandscapeModel:
     field: str = "train_loss"
     log: bool = True
     cursor: tuple[float, float] = (0.0, 0.0)
-    _versions: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def show(self, runs: Mapping[str, str]) -> None:
         """Show these runs (stage -> id) from now on; everything read of the old ones is dropped."""
         self.runs = dict(runs)
-        self.readers, self.curves, self._versions = {}, {}, {}
+        self.readers, self.curves = {}, {}
         for artifact in ARTIFACTS:
-            setattr(self, artifact, None)
+            self.drop(artifact)
         self.cursor = (0.0, 0.0)
 
     def read(self, stage: str, reader: RunReader) -> set[str]:
@@ -122,13 +106,7 @@ class LandscapeModel:
         changed = {"numbers"}
         if stage == "train" and self._read_curves(reader):
             changed.add("curves")
-        for artifact in ARTIFACTS:
-            ref = reader.artifacts.get(artifact)
-            if ref is not None and ref.version != self._versions.get(artifact):
-                self._versions[artifact] = ref.version or 0
-                setattr(self, artifact, reader.artifact(artifact))
-                changed.add(artifact)
-        return changed
+        return changed | self.read_artifacts(reader, ARTIFACTS)
 
     def _read_curves(self, reader: RunReader) -> bool:
         before = {name: len(values) for name, values in self.curves.items()}
@@ -137,13 +115,6 @@ class LandscapeModel:
             if len(values):
                 self.curves[name] = np.array(values)
         return before != {name: len(values) for name, values in self.curves.items()}
-
-    @property
-    def state(self) -> str:
-        """The shown runs taken together: the first stage that is not finished speaks for all; "" before any run."""
-        states = [self.readers[stage].state for stage in self.runs if stage in self.readers]
-        unfinished = [state for state in states if state != "finished"]
-        return unfinished[0] if unfinished else (states[-1] if states else "")
 
     @property
     def trouble(self) -> RunReader | None:
@@ -168,11 +139,6 @@ class LandscapeModel:
             later = [g for id, g in GROUPS.items() if NUMBERS.index(number.measure.id) >= NUMBERS.index(id)]
             found[index] = dataclasses.replace(number, group=later[-1] if later else "Training")
         return found
-
-    @property
-    def warnings(self) -> list[Warned]:
-        """What the shown runs said about their numbers."""
-        return [warned for reader in self.readers.values() for warned in reader.warnings]
 
     def run_name(self) -> str:
         """What runs of this setup are called: the network and its data."""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from app.shell.text import number
 from app.tabs.mixtures import picture
 from app.tabs.mixtures.picture import Array, Density, Picture
-from engine.runs.events import Warned
+from app.tabs.results import Number, Results
 from engine.runs.reader import RunReader
 from engine.studies import catalogue
-from engine.studies.contract import Measure
 from engine.studies.mixture.config import (
     BuiltinTable,
     FileTable,
@@ -57,59 +57,37 @@ COUNTS = ("mixture_rows", "mixture_columns", "mixture_components", "mixture_para
 ORDER = [name for names in GROUPS.values() for name in names]
 
 
-@dataclass(frozen=True)
-class Number:
-    """One line of the numbers panel."""
-
-    measure: Measure
-    value: float | int
-    interval: tuple[float, float] | None = None
-    n: int | None = None
-    dims: tuple[tuple[str, str], ...] = ()
-    group: str = ""
-
-
 @dataclass
-class MixturesModel:
+class MixturesModel(Results):
     """Everything the view shows.
 
     Attributes:
-        config: what the setup form says. runs: stage -> id of the run shown.
+        config: what the setup form says.
         choice, mixture, stability, ratio: newest versions read.
         axes: what is drawn across and up, as keys of ``axis_names``.
         solution: which local maximum is shown, 0 the best.
     """
 
     config: MixtureConfig = dataclasses.field(default_factory=lambda: preset("quick"))
-    runs: dict[str, str] = dataclasses.field(default_factory=dict)
-    readers: dict[str, RunReader] = dataclasses.field(default_factory=dict)
     choice: Choice | None = None
     mixture: Fitted | None = None
     stability: StabilityReport | None = None
     ratio: RatioReport | None = None
     axes: tuple[str, str] = ("", "")
     solution: int = 0
-    _versions: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def show(self, runs: Mapping[str, str]) -> None:
         """Show these runs (stage -> id) from now on; what is still shown of the old ones stays."""
         for stage, artifact in zip(TASKS.values(), ARTIFACTS, strict=True):
             if self.runs.get(stage) != runs.get(stage):
                 self.readers.pop(stage, None)
-                self._versions.pop(artifact, None)
-                setattr(self, artifact, None)
+                self.drop(artifact)
         self.runs, self.solution = dict(runs), 0
 
     def read(self, stage: str, reader: RunReader) -> set[str]:
         """Take in what a run has told; returns what changed: numbers, or the name of an artifact."""
         self.readers[stage] = reader
-        changed = {"numbers"}
-        for artifact in ARTIFACTS:
-            ref = reader.artifacts.get(artifact)
-            if ref is not None and ref.version != self._versions.get(artifact):
-                self._versions[artifact] = ref.version or 0
-                setattr(self, artifact, reader.artifact(artifact))
-                changed.add(artifact)
+        changed = {"numbers"} | self.read_artifacts(reader, ARTIFACTS)
         if "mixture" in changed:
             self._keep_axes()
         return changed
@@ -120,13 +98,6 @@ class MixturesModel:
             self.axes = (names[0], names[1])
 
     # Words -----------------------------------------------------------------------------------------------------------
-    @property
-    def state(self) -> str:
-        """The shown runs taken together: the first stage that is not finished speaks for all; "" before any run."""
-        states = [self.readers[stage].state for stage in self.runs if stage in self.readers]
-        unfinished = [state for state in states if state != "finished"]
-        return unfinished[0] if unfinished else (states[-1] if states else "")
-
     @property
     def numbers(self) -> list[Number]:
         """The final measures of the shown runs, in a fixed order; those of the fit go before those of the choice."""
@@ -141,15 +112,6 @@ class MixturesModel:
                     found.setdefault((item.id, dims), number)
         return sorted(found.values(), key=lambda number: ORDER.index(number.measure.id))
 
-    @property
-    def warnings(self) -> list[Warned]:
-        """What the shown runs said about their numbers, each thing once."""
-        said: dict[tuple[str, str], Warned] = {}
-        for reader in self.readers.values():
-            for warned in reader.warnings:
-                said.setdefault((warned.template, str(warned.params)), warned)
-        return list(said.values())
-
     def run_name(self) -> str:
         """What runs of this setup are called: the table."""
         data = self.config.data
@@ -163,7 +125,7 @@ class MixturesModel:
             return []
         return [
             f"{self.mixture.family} {len(self.mixture.weights)}",
-            f"{len(self.mixture.x)} × {len(self.mixture.names)}",
+            f"{number(int(self.mixture.took_part))} × {len(self.mixture.names)}",
         ]
 
     # Pictures --------------------------------------------------------------------------------------------------------
@@ -192,11 +154,11 @@ class MixturesModel:
         found = self.mixture
         if found is None or len(found.classes) < 1 or not found.complete:
             return None
-        known, labels = np.asarray(found.known), found.labels()
-        table = np.zeros((len(found.classes), len(found.weights)))
+        known, clusters = np.asarray(found.known), len(found.weights)
         told = known >= 0
-        np.add.at(table, (known[told], labels[told]), 1)
-        return list(found.classes), table
+        cells = known[told] * clusters + found.labels()[told]
+        table = np.bincount(cells, minlength=len(found.classes) * clusters).astype(float)
+        return list(found.classes), table.reshape(len(found.classes), clusters)
 
     def fit_of(self, family: str, components: int) -> FitConfig:
         """The fit of a cell of the shown choice, with the other settings as they are set up."""

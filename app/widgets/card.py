@@ -62,6 +62,8 @@ class Card(QFrame):
         super().__init__(parent)
         self._title, self._caption, self._empty = title, caption, empty
         self._caption_params: dict[str, object] = {}
+        self._absent: tuple[str, dict[str, object]] = (empty, {})
+        self._names_body = False
         self._provenance = ""
         self._extra: list[tuple[str, Callable[[], object], str]] = []
         self._body: QWidget | None = None
@@ -108,7 +110,7 @@ class Card(QFrame):
     def _say(self) -> None:
         self._heading.setText(tr(self._title))
         self._note.setText(tr(self._caption, **self._caption_params))
-        self._sentence.setText(tr(self._empty))
+        self._say_absent()
         for button, text in (
             (self._save, tr("Save {title} as a file", title=tr(self._title))),
             (self._more, tr("More for {title}", title=tr(self._title))),
@@ -116,8 +118,12 @@ class Card(QFrame):
             button.say(text)
         self._say_expand()
         self.setAccessibleName(tr(self._title))
-        if self._body is not None and not self._body.accessibleName():
+        if self._body is not None and self._names_body:
             self._body.setAccessibleName(tr(self._title))
+
+    def _say_absent(self) -> None:
+        template, params = self._absent
+        self._sentence.setText(tr(template, **params))
 
     def _say_expand(self) -> None:
         template = tr("Show all cards again") if self._maximised else tr("Maximise {title}", title=tr(self._title))
@@ -141,7 +147,8 @@ class Card(QFrame):
             self._stack.removeWidget(self._body)
             self._body.deleteLater()
         self._body = widget
-        if not widget.accessibleName():
+        self._names_body = not widget.accessibleName()
+        if self._names_body:
             widget.setAccessibleName(tr(self._title))
         self._stack.addWidget(widget)
         if isinstance(widget, Plot):
@@ -181,7 +188,8 @@ class Card(QFrame):
 
     def show_empty(self, template: str = "", **params: object) -> None:
         """Show one sentence instead of the picture: what will appear, why it cannot, or that it is on its way."""
-        self._sentence.setText(tr(template, **params) if template else tr(self._empty))
+        self._absent = (template or self._empty, params)
+        self._say_absent()
         self._stack.setCurrentWidget(self._sentence)
         self._save.setEnabled(False)
 

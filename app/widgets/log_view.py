@@ -9,7 +9,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
-from app.shell.text import tr
+from app.shell.text import live, tr
 from app.shell.theme import theme
 
 TAIL = 256 * 1024
@@ -26,7 +26,6 @@ class LogView(QPlainTextEdit):
         self.setMaximumBlockCount(5000)
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.setUndoRedoEnabled(False)
-        self.setAccessibleName(tr("Log"))
         self._path: Path | None = None
         self._offset = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -35,6 +34,10 @@ class LogView(QPlainTextEdit):
         self._timer.timeout.connect(self.poll)
         theme().changed.connect(self._dress)
         self._dress()
+        live(self._say)
+
+    def _say(self) -> None:
+        self.setAccessibleName(tr("Log"))
 
     def _dress(self) -> None:
         self.setFont(theme().mono())

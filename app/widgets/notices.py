@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QPushButton, Q
 
 from app.shell import icons
 from app.shell.errors import Notice, Reporter
-from app.shell.text import tr
+from app.shell.text import live, tr
 from app.shell.theme import SPACE_1, SPACE_2, SPACE_3, theme, tokens
 from app.widgets.labels import Label, tool
 
@@ -38,14 +38,12 @@ class NoticeBar(QFrame):
         self.notice = notice
         self.count = 1
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setAccessibleName(f"{level_word(notice.level)}: {notice.text()}")
         self._mark = QLabel()
         self._head = Label("", wrap=True)
         self._head.setTextFormat(Qt.TextFormat.PlainText)
         self._rest = Label(" ".join(part for part in (notice.why, notice.remedy) if part), "muted", wrap=True)
         self._rest.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._rest.setVisible(bool(self._rest.text()))
-        self._say()
         words = QVBoxLayout()
         words.setSpacing(1)
         words.addWidget(self._head)
@@ -55,16 +53,20 @@ class NoticeBar(QFrame):
         row.setSpacing(SPACE_3 - 2)
         row.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(words, 1)
-        self.details = QPushButton(tr("Details"))
+        self.details = QPushButton()
         self.details.setVisible(notice.details is not None)
         self.details.clicked.connect(self._open)
         row.addWidget(self.details, 0, Qt.AlignmentFlag.AlignTop)
-        self.close_button = tool("close", tr("Close this notice"), self.closed.emit)
+        self.close_button = tool("close", "", self.closed.emit)
         row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
         theme().changed.connect(self._draw)
         self._draw()
+        live(self._say)
 
     def _say(self) -> None:
+        self.setAccessibleName(f"{level_word(self.notice.level)}: {self.notice.text()}")
+        self.details.setText(tr("Details"))
+        self.close_button.say(tr("Close this notice"))
         times = f"  ×{self.count}" if self.count > 1 else ""
         self._head.setText(f"{level_word(self.notice.level)}: {self.notice.what}{times}")
 
@@ -110,9 +112,12 @@ class Notices(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(SPACE_1)
-        self.setAccessibleName(tr("Notices"))
         reporter.noticed.connect(self.show_notice)
         self.hide()
+        live(self._say)
+
+    def _say(self) -> None:
+        self.setAccessibleName(tr("Notices"))
 
     def bars(self) -> list[NoticeBar]:
         """The bars that are shown, oldest first."""

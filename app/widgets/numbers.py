@@ -61,7 +61,7 @@ class Number:
 
     def title(self) -> str:
         """The measure's name with what tells it apart."""
-        said = ", ".join(f"{name} {value}" if name not in ("split", "layer") else value for name, value in self.dims)
+        said = ", ".join(_told(name, value) for name, value in self.dims)
         return tr(self.measure.title) + (f" ({said})" if said else "")
 
     def quantity(self) -> Quantity:
@@ -75,6 +75,14 @@ class Number:
         if self.n is not None:
             parts.append(tr("n = {n}", n=self.n))
         return "\n".join(part for part in parts if part)
+
+
+def _told(name: str, value: str) -> str:
+    """A dimension in words; layers have names of their own."""
+    if name == "layer":
+        return value
+    value = tr(value) if name in ("split", "curve", "matrix", "of") else value
+    return value if name == "split" else f"{tr(name)} {value}"
 
 
 class NumbersModel(QAbstractListModel):

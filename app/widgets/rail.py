@@ -25,7 +25,6 @@ class NavRail(QWidget):
         """Below ``narrow`` px of its window's width the rail shows icons only; ``brand`` is not translated."""
         super().__init__(parent)
         self.setObjectName("rail")
-        self.setAccessibleName(tr("Tabs"))
         self._narrow, self._compact, self._width = narrow, False, 0
         self._brand = Label(brand, "title")
         self._brand.setContentsMargins(SPACE_1, 0, 0, SPACE_2)
@@ -92,6 +91,7 @@ class NavRail(QWidget):
             self._say()
 
     def _say(self) -> None:
+        self.setAccessibleName(tr("Tabs"))
         self._brand.setVisible(not self._compact)
         for group, title in self._titles.items():
             title.setText(tr(group).upper())
@@ -154,13 +154,13 @@ class PageBar(QTabBar):
         self.setExpanding(False)
         self.setDocumentMode(True)
         self.setUsesScrollButtons(True)
-        self.setAccessibleName(tr("Pages"))
         for _ in pages:
             self.addTab("")
         live(self._say)
         self.currentChanged.connect(lambda index: self.chosen.emit(self._pages[index][0]))
 
     def _say(self) -> None:
+        self.setAccessibleName(tr("Pages"))
         for index, (_, text) in enumerate(self._pages):
             self.setTabText(index, tr(text))
             self.setAccessibleTabName(index, tr(text))

@@ -82,6 +82,7 @@ class Scene3D(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(name)
         theme().changed.connect(self._send)
+        self._own_name = ""
         live(self._say)
 
     # Scene -----------------------------------------------------------------------------------------------------------
@@ -252,8 +253,9 @@ class Scene3D(QWidget):
         paint_readout(painter, QRectF(self.rect()), look, self._pointer, told)
 
     def _say(self) -> None:
-        if not self.accessibleName():
-            self.setAccessibleName(tr("3D picture"))
+        if self.accessibleName() == self._own_name:  # nobody gave it another
+            self._own_name = tr("3D picture")
+            self.setAccessibleName(self._own_name)
         self.setAccessibleDescription(self.summary())
 
     # Events ----------------------------------------------------------------------------------------------------------

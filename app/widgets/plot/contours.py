@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
 
 # Pairs of cell edges (0 bottom, 1 right, 2 top, 3 left) that a line joins, for each pattern of corners above the
@@ -14,16 +12,15 @@ _JOINS: dict[int, list[tuple[int, int]]] = {
 }  # fmt: skip
 
 
-def segments(x: np.ndarray, y: np.ndarray, z: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+def segments(x: np.ndarray, y: np.ndarray, z: np.ndarray, level: float) -> np.ndarray:
     """The pieces of one contour line, a straight one a cell.
 
     Args:
         x: (nx,) and y: (ny,), increasing. z: (ny, nx); cells with a corner that is not finite have no line.
 
     Returns:
-        Points (n, 2, 2): segment, end, (x, y); and keys (n, 2): the number of the grid edge that each end lies on.
+        Points (n, 2, 2): segment, end, (x, y).
     """
-    ny, nx = z.shape
     with np.errstate(invalid="ignore"):
         high = z >= level
         finite = np.isfinite(z)
@@ -34,16 +31,16 @@ def segments(x: np.ndarray, y: np.ndarray, z: np.ndarray, level: float) -> tuple
     case = case[rows, columns]
     corners = [z[rows, columns], z[rows, columns + 1], z[rows + 1, columns + 1], z[rows + 1, columns]]
     above = np.mean(corners, axis=0) >= level
-    points, keys = _edge_points(x, y, corners, rows, columns, level, (ny, nx))
+    points = _edge_points(x, y, corners, rows, columns, level)
     starts, ends = [], []
     for cell, first, second in _joins(case, above):
         starts.append((cell, np.full(len(cell), first)))
         ends.append((cell, np.full(len(cell), second)))
     if not starts:
-        return np.empty((0, 2, 2)), np.empty((0, 2), dtype=np.int64)
+        return np.empty((0, 2, 2))
     one = tuple(np.concatenate(parts) for parts in zip(*starts, strict=True))
     two = tuple(np.concatenate(parts) for parts in zip(*ends, strict=True))
-    return np.stack([points[one], points[two]], axis=1), np.stack([keys[one], keys[two]], axis=1)
+    return np.stack([points[one], points[two]], axis=1)
 
 
 def _joins(case: np.ndarray, above: np.ndarray) -> list[tuple[np.ndarray, int, int]]:
@@ -58,10 +55,9 @@ def _joins(case: np.ndarray, above: np.ndarray) -> list[tuple[np.ndarray, int, i
 
 
 def _edge_points(
-    x: np.ndarray, y: np.ndarray, corners: list[np.ndarray], rows: np.ndarray, columns: np.ndarray, level: float,
-    shape: tuple[int, int],
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Where the level crosses the four edges of each cell (n, 4, 2), and the edges' numbers (n, 4)."""
+    x: np.ndarray, y: np.ndarray, corners: list[np.ndarray], rows: np.ndarray, columns: np.ndarray, level: float
+) -> np.ndarray:
+    """Where the level crosses the four edges of each cell (n, 4, 2)."""
 
     def share(low: np.ndarray, high: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -74,51 +70,7 @@ def _edge_points(
     points[:, 1] = np.stack([right, low + share(b, c) * (top - low)], axis=1)
     points[:, 2] = np.stack([left + share(d, c) * (right - left), top], axis=1)
     points[:, 3] = np.stack([left, low + share(a, d) * (top - low)], axis=1)
-    ny, nx = shape
-    flat = rows * nx + columns
-    keys = np.stack([flat, flat + 1 + ny * nx, flat + nx, flat + ny * nx], axis=1)
-    return points, keys
-
-
-def lines(x: np.ndarray, y: np.ndarray, z: np.ndarray, level: float) -> list[np.ndarray]:
-    """The contour lines of one level, joined into polylines (n, 2); closed ones end where they began."""
-    points, keys = segments(x, y, z, level)
-    at: dict[int, list[int]] = defaultdict(list)
-    for index, (first, second) in enumerate(keys.tolist()):
-        at[first].append(index)
-        at[second].append(index)
-    left = [True] * len(points)
-    # Open lines first: they begin at an edge that only one segment touches.
-    order = [touching[0] for touching in at.values() if len(touching) == 1] + list(range(len(points)))
-    pairs = keys.tolist()
-    found = []
-    for start in order:
-        if not left[start]:
-            continue
-        first, second = pairs[start]
-        if len(at[second]) == 1 and len(at[first]) != 1:
-            first, second = second, first
-        found.append(_follow(start, first, second, pairs, points, at, left))
-    return found
-
-
-def _follow(
-    index: int, first: int, second: int, pairs: list[list[int]], points: np.ndarray, at: dict[int, list[int]],
-    left: list[bool],
-) -> np.ndarray:  # fmt: skip
-    def end(segment: int, key: int) -> np.ndarray:
-        return points[segment, 0 if pairs[segment][0] == key else 1]
-
-    path = [end(index, first), end(index, second)]
-    left[index] = False
-    while True:
-        following = [other for other in at[second] if left[other]]
-        if not following:
-            return np.array(path)
-        index = following[0]
-        left[index] = False
-        second = pairs[index][1] if pairs[index][0] == second else pairs[index][0]
-        path.append(end(index, second))
+    return points
 
 
 def even_levels(low: float, high: float, count: int) -> np.ndarray:

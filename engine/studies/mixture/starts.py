@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -35,12 +36,20 @@ WARD_ROWS_AGAIN = 400
 
 def kind_of(index: int, shares: Mapping[StartKind, float] = MIXED) -> StartKind:
     """The kind of start number ``index``: shares are kept over every prefix as closely as whole numbers allow."""
-    total = sum(shares.values())
-    given = dict.fromkeys(shares, 0)
-    for place in range(index + 1):
-        kind = max(shares, key=lambda k: (shares[k] / total) * (place + 1) - given[k])
+    return _kinds(tuple(shares.items()), 1 << index.bit_length())[index]
+
+
+@lru_cache(maxsize=64)
+def _kinds(shares: tuple[tuple[StartKind, float], ...], count: int) -> list[StartKind]:
+    """The kinds of the first ``count`` starts."""
+    total = sum(share for _, share in shares)
+    given = dict.fromkeys((kind for kind, _ in shares), 0)
+    found: list[StartKind] = []
+    for place in range(count):
+        kind, _ = max(shares, key=lambda pair: pair[1] / total * (place + 1) - given[pair[0]])
         given[kind] += 1
-    return kind
+        found.append(kind)
+    return found
 
 
 class Starts:

@@ -36,7 +36,7 @@ WARD_ROWS_AGAIN = 400
 
 def kind_of(index: int, shares: Mapping[StartKind, float] = MIXED) -> StartKind:
     """The kind of start number ``index``: shares are kept over every prefix as closely as whole numbers allow."""
-    return _kinds(tuple(shares.items()), 1 << index.bit_length())[index]
+    return _kinds(tuple(shares.items()), 1 << int(index).bit_length())[index]
 
 
 @lru_cache(maxsize=64)

@@ -126,6 +126,8 @@ class MainWindow(QMainWindow):
                 Command("run.start", "Run what is set up", lambda: self.front().run(), "Ctrl+Return", "play"),
                 Command("file.open", "Open a file …", self.ask_open, "Ctrl+O", "open"),
                 Command("run.export", "Export the shown run …", self.export, "Ctrl+E", "upload", self.can_export),
+                Command("edit.undo", "Undo the last change", lambda: self.front().undo(), "Ctrl+Z", "undo"),
+                Command("edit.redo", "Redo the last change", lambda: self.front().redo(), "Ctrl+Shift+Z", "redo"),
                 Command("copy.python", "Copy as Python", self.copy_python, "Ctrl+Shift+C", "copy"),
                 Command("view.runs", "Fold or unfold the runs", self.fold_dock, "Ctrl+J", "runs", menu="View"),
                 Command(

@@ -86,6 +86,12 @@ class TabView(QWidget):
         """Use an artifact of another tab; False when it is none of this tab's kinds."""
         return False
 
+    def undo(self) -> None:
+        """Take back the last change of what is set up."""
+
+    def redo(self) -> None:
+        """Make that change again."""
+
     def python(self) -> str:
         """The engine calls that repeat what is set up."""
         return ""

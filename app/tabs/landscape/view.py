@@ -175,6 +175,14 @@ class LandscapeView(TabView):
         self.setup.form.set_value(with_model(self.model.config, path, sha256))
         self.show_page("network")
 
+    def undo(self) -> None:
+        """Take back the last change of the form."""
+        self.setup.form.undo_stack.undo()
+
+    def redo(self) -> None:
+        """Make that change again."""
+        self.setup.form.undo_stack.redo()
+
     def python(self) -> str:
         """The engine calls that repeat the setup."""
         return script(self.model.config, self.services.root)

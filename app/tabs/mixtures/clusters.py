@@ -16,7 +16,7 @@ from app.tabs.mixtures import picture
 from app.tabs.mixtures.model import MixturesModel
 from app.tabs.mixtures.pairs import MOST, PairPlot, pairs_of
 from app.tabs.mixtures.picture import Array, Density, Picture
-from app.tabs.mixtures.scatter import COLOURINGS, ClusterPlot, axis_title, draw, draw_density, row_colours
+from app.tabs.mixtures.scatter import COLOURINGS, ClusterPlot, axis_title, draw, draw_density, legend, row_colours
 from app.widgets.card import Card
 from app.widgets.grid import CardGrid
 from app.widgets.labels import Label
@@ -144,14 +144,19 @@ class ClustersPage(QWidget):
         found, shown = self.model.mixture, self.model.picture()
         if found is None or shown is None:
             return
+        self.drawn.emit(shown)
+        if self.pairs_button.isChecked():
+            self._draw_pairs(shown, self.colouring.currentData())
+        else:
+            self._draw_large(found, shown, self.colouring.currentData())
+
+    def _draw_large(self, found: Fitted, shown: Picture, colouring: str) -> None:
         if self.model.axes != self._drawn_axes:
             self._drawn_axes = self.model.axes
             self.scatter.clear()
             across, up = self.model.axes
             self.scatter.axes = (Axis(axis_title(across)), Axis(axis_title(up)))
-        colouring, key = self.colouring.currentData(), self.model.density_key()
-        if self.pairs_button.isChecked():
-            self._draw_pairs(shown, colouring)
+        key = self.model.density_key()
         if key is not None and self._cloud is not None and self._cloud[0] == key:
             cloud, doubt = self._cloud[1]
             draw_density(self.scatter, cloud, shown, colouring, found.classes, doubt)
@@ -160,7 +165,6 @@ class ClustersPage(QWidget):
             if key is not None:
                 self._ask(key)
         self._caption(len(shown.x))
-        self.drawn.emit(shown)
 
     def _ask(self, key: object) -> None:
         """Project all rows beside the window's thread; the sample is in sight until then."""
@@ -271,7 +275,7 @@ class ClustersPage(QWidget):
         every_row = len(shown.x) == len(found.x)
         at = np.arange(len(found.x)) if every_row else np.asarray(found.sample)
         mixture = picture.parameters(found, self.model.solution)
-        pairs = pairs_of(found, names, row_colours(shown, colouring), at, mixture)
+        pairs = pairs_of(found, names, row_colours(shown, colouring), at, mixture, legend(found, colouring))
         self.pairs.show_pairs(pairs)
         self.pairs_card.show_body()
         words = {"shown": number(len(pairs.rows)), "n": number(found.took_part)}

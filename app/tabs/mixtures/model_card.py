@@ -170,16 +170,16 @@ def identity(model: MixturesModel) -> Table:
     source = [(tr(key.replace("_", " ")), str(data[key])) for key in _told(data, kept)]
     facts = [
         *source,
-        (tr("rows that took part"), number(int(found.took_part))),
-        (tr("columns that took part"), f"{len(found.names)}: {', '.join(found.names)}"),
+        (tr("rows"), number(int(found.took_part))),
+        (tr("columns"), f"{len(found.names)}: {', '.join(found.names)}"),
         (tr("scaling"), tr("standardised" if found.scaling == "zscore" else "none")),
         (tr("method"), tr(METHODS.get(found.method, found.method))),
         (tr("family"), found.family),
-        (tr("clusters asked for"), str(found.components)),
+        (tr("clusters"), str(found.components)),
         (tr("starts"), str(sum(kind != "escape" for kind in found.start_kinds))),
         (tr("prior"), tr(PRIORS.get(found.prior, found.prior))),
         (tr("seed"), str(config.get("seed", ""))),
-        (tr("log-likelihood (nat)"), number(float(found.log_likelihood), 7)),
+        (tr("log L (nat)"), number(float(found.log_likelihood), 7)),
         (tr("run"), model.runs.get("fit", "")),
     ]
     return Table([tr("what"), tr("value")], [[name for name, _ in facts], [value for _, value in facts]])

@@ -104,6 +104,9 @@ class ModelPage(CardGrid):
         for card in self.cards():
             card.add_action("Save the model card as Markdown …", self.saved.emit, "save")
         self.made_from.setWordWrap(False)
+        self.made_from.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.made_from.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.made_from.horizontalHeader().hide()
         self.made_from.horizontalHeader().setStretchLastSection(True)
         self.clear({"mixture"})
 
@@ -120,9 +123,11 @@ class ModelPage(CardGrid):
         found = model.mixture
         if found is None:
             return
+        self.advice.show_advice(model_card.advice(model))
+        if not changed & {"mixture", "stability"}:
+            return
         parts = model_card.components(found, model.stability)
         self.components.show_table(model_card.shown_table(found, parts), model_card.full_table(found, parts))
-        self.advice.show_advice(model_card.advice(model))
         self.made_from.show_table(model_card.identity(model))
         for card in self.cards():
             card.show_body()

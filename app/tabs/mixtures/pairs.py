@@ -39,7 +39,7 @@ class Pairs:
 
     Attributes:
         names: d columns. rows: (m, d). colours: (m,) of each row, "#rrggbb". weights (G,), means (G, d),
-        covariances (G, d, d): of these columns.
+        covariances (G, d, d): of these columns. legend: name and colour of each group.
     """
 
     names: tuple[str, ...]
@@ -48,11 +48,12 @@ class Pairs:
     weights: Array
     means: Array
     covariances: Array
+    legend: tuple[tuple[str, str], ...] = ()
 
 
 def pairs_of(
     found: Fitted, names: list[str], colours: NDArray[np.str_], at: NDArray[np.intp],
-    mixture: tuple[Array, Array, Array],
+    mixture: tuple[Array, Array, Array], legend: tuple[tuple[str, str], ...],
 ) -> Pairs:  # fmt: skip
     """The pairs of the columns ``names``.
 
@@ -64,7 +65,7 @@ def pairs_of(
     weights, means, covariances = mixture
     rows = np.asarray(found.x)[at[::every]][:, columns]
     shapes = covariances[:, columns][:, :, columns]
-    return Pairs(tuple(names), rows, colours[::every], weights, means[:, columns], shapes)
+    return Pairs(tuple(names), rows, colours[::every], weights, means[:, columns], shapes, legend)
 
 
 class PairPlot(QWidget):
@@ -125,6 +126,7 @@ class PairPlot(QWidget):
             for column in range(row):
                 self._scatter(painter, self.panel(row, column, size), row, column, look)
         self._scales(painter, size, look)
+        self._names(painter, size, look)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -208,6 +210,24 @@ class PairPlot(QWidget):
             line = QRectF(0, beside.top(), LEFT - 4, beside.height())
             painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, high)
             painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, low)
+
+    def _names(self, painter: QPainter, size: QSizeF, look: Tokens) -> None:
+        """The legend, in the corner that the panels leave free."""
+        pairs = self._pairs
+        assert pairs is not None
+        if len(pairs.names) < 3 or len(pairs.legend) < 2:
+            return
+        metrics = QFontMetricsF(painter.font())
+        corner = self.panel(0, 1, size)
+        height, room = metrics.height() + 3, self.panel(1, len(pairs.names) - 1, size).bottom() - corner.top()
+        for row, (name, colour) in enumerate(pairs.legend[: int(room / height)]):
+            middle = corner.top() + (row + 0.5) * height
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(look.colour(colour))
+            painter.drawEllipse(QPointF(size.width() - EDGE - 4, middle), 4, 4)
+            painter.setPen(look.colour("text"))
+            line = QRectF(corner.left(), middle - height / 2, size.width() - EDGE - 14 - corner.left(), height)
+            painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, name)
 
     # The card --------------------------------------------------------------------------------------------------------
     def table(self) -> Table:

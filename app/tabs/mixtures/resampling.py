@@ -106,7 +106,8 @@ class LabelsPage(CardGrid):
 
     def show_model(self, model: MixturesModel, changed: set[str]) -> None:
         """Draw the rows of each class in each cluster."""
-        found = model.confusion()
+        self._show_agreement(model)
+        found = model.confusion() if "mixture" in changed else None
         if found is None:
             return
         classes, table = found
@@ -114,8 +115,10 @@ class LabelsPage(CardGrid):
         clusters, names = np.arange(1, table.shape[1] + 1), tuple(classes)
         self.matrix.set_axes(Axis("cluster", whole=True), Axis("class", names=names))
         self.matrix.set_field(clusters, np.arange(1, len(classes) + 1), table)
+        self.matrix_card.set_caption("{count} rows with a known class", count=number(int(table.sum())))
+
+    def _show_agreement(self, model: MixturesModel) -> None:
         by_id = {n.measure.id: n.value for n in model.numbers}
         if "ari" in by_id and "nmi" in by_id:
             words = {"ari": number(by_id["ari"], 3), "nmi": number(by_id["nmi"], 3)}
-            self.bars_card.set_caption("adjusted Rand index {ari}, normalised mutual information {nmi}", **words)
-        self.matrix_card.set_caption("{count} rows with a known class", count=number(int(table.sum())))
+            self.bars_card.set_caption("ARI {ari}, NMI {nmi}", **words)

@@ -12,6 +12,7 @@ from app.tabs.mixtures.colours import blended, cluster_colour
 from app.tabs.mixtures.picture import DISCRIMINANT, PRINCIPAL, ROW, Array, Density, Picture
 from app.widgets.plot import ScatterPlot
 from app.widgets.plot.legend import Entry
+from engine.studies.mixture.kinds import Fitted
 
 COLOURINGS = {"clusters": "By cluster", "doubt": "By uncertainty", "classes": "By known class"}
 DOUBTS = ((0.0, 0.02, "#3f9e78"), (0.02, 0.1, "#8fb85a"), (0.1, 0.3, "#e0b13c"), (0.3, 1.01, "#c4453f"))
@@ -119,13 +120,22 @@ def _outline(plot: ScatterPlot, shown: Picture) -> list[str]:
     return names
 
 
+def legend(found: Fitted, colouring: str) -> tuple[tuple[str, str], ...]:
+    """Name and colour of each group of a colouring."""
+    if colouring == "doubt":
+        return tuple((_doubt_name(low, high), colour) for low, high, colour in DOUBTS)
+    if colouring == "classes" and found.classes:
+        return tuple((name, cluster_colour(c)) for c, name in enumerate(found.classes))
+    return tuple((tr("cluster {k}", k=k + 1), cluster_colour(k)) for k in range(len(found.weights)))
+
+
 def row_colours(shown: Picture, colouring: str) -> NDArray[np.str_]:
     """(m,) the colour of each row."""
     if colouring == "doubt":
         doubt = 1 - shown.memberships.max(axis=1)
         place = np.searchsorted([low for low, _, _ in DOUBTS[1:]], doubt, side="right")
         return np.array([colour for _, _, colour in DOUBTS])[place]
-    if colouring == "classes":
+    if colouring == "classes" and shown.known.max(initial=-1) >= 0:
         count = int(shown.known.max(initial=-1)) + 1
         return np.array([*(cluster_colour(c) for c in range(count)), cluster_colour(5)])[
             np.where(shown.known < 0, count, shown.known)

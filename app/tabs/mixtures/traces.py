@@ -25,14 +25,14 @@ class TracesPage(CardGrid):
         steps = Axis("iteration", whole=True)
         self.likelihood = LinePlot(tr("Log-likelihood"), x=steps, y=Axis("log L a row", "nat"))
         self.weights = LinePlot(tr("Weights"), x=steps, y=Axis("weight π", "%"))
-        self.out_of_bag = LinePlot(tr("Out-of-bag log-likelihood"), x=steps, y=Axis("out-of-bag log L a row", "nat"))
+        self.out_of_bag = LinePlot(tr("Out of bag"), x=steps, y=Axis("out-of-bag log L a row", "nat"))
         self.angle = LinePlot(tr("Axes"), x=steps, y=Axis("smallest cosine"))
         self.likelihood_card = self.add(
             Card("Log-likelihood", empty="The climb of every chain appears here once a fit is finished.")
         )
         self.weights_card = self.add(Card("Weights", empty="The weights of the best chain's clusters appear here."))
         self.out_of_bag_card = self.add(
-            Card("Out-of-bag log-likelihood", empty="The two bootstraps show here how likely the rows left out are.")
+            Card("Out of bag", empty="The two bootstraps show here how likely the rows left out are.")
         )
         self.angle_card = self.add(
             Card("Axes", empty="BootSpectral shows here how far its axes turn from one resample to the next.")
@@ -74,6 +74,7 @@ class TracesPage(CardGrid):
             (found.trace_out_of_bag, self.out_of_bag, self.out_of_bag_card, "rows left out of each resample"),
             (found.trace_angle, self.angle, self.angle_card, "between successive axes; 1 is no turn"),
         ):
+            self.set_shown(card, bool(np.asarray(values).size))
             if np.asarray(values).size:
                 _draw(plot, found, np.asarray(values))
                 card.set_caption(caption)

@@ -160,6 +160,14 @@ class MixturesView(TabView):
         self._set_data(RunTable(table=ref))
         return True
 
+    def undo(self) -> None:
+        """Take back the last change of the form."""
+        self.setup.form.undo_stack.undo()
+
+    def redo(self) -> None:
+        """Make that change again."""
+        self.setup.form.undo_stack.redo()
+
     def python(self) -> str:
         """The engine calls that repeat the setup."""
         return script(self.model.config, self.services.root)

@@ -429,6 +429,15 @@ def test_without_an_engine_nothing_can_be_started(view):
     assert view.empty.button.isEnabled()
 
 
+def test_changes_of_the_form_are_undone_and_made_again(view):
+    view._edit_table({"scaling": "none"})
+    assert view.setup.form.value().data.scaling == "none"
+    view.undo()
+    assert view.model.config.data.scaling == "zscore"
+    view.redo()
+    assert view.model.config.data.scaling == "none"
+
+
 def test_every_control_of_the_pages_has_a_name_and_a_hint(filled):
     page = filled.sheets.clusters
     for control in (*page.boxes, page.columns_button, page.pairs_button, filled.exports.button, filled.examples):

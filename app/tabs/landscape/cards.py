@@ -41,11 +41,11 @@ class PlaneCards(QObject):
     def __init__(self, grid: CardGrid, model: LandscapeModel) -> None:
         super().__init__(grid)
         self.model = model
-        self.heat = HeatMap(tr("Loss plane"), x=Axis("α"), y=Axis("β"), value=Axis("L", "nat"), log=True, cursor=True)
+        self.heat = HeatMap("Loss plane", x=Axis("α"), y=Axis("β"), value=Axis("L", "nat"), log=True, cursor=True)
         self.heat.moved.connect(self.moved)
         self.scene = Scene3D()
-        self.slice = LinePlot(tr("Slices"), x=Axis("α, β"), y=Axis("L", "nat"))
-        self.training = LinePlot(tr("Training"), x=Axis("step"), y=Axis("L", "nat", log=True))
+        self.slice = LinePlot("Slices", x=Axis("α, β"), y=Axis("L", "nat"))
+        self.training = LinePlot("Training", x=Axis("step"), y=Axis("L", "nat", log=True))
         self.plane_card = grid.add(
             Card("Loss plane", empty="The loss around the trained network appears here, coarse at first.")
         )
@@ -73,6 +73,8 @@ class PlaneCards(QObject):
 
     def show_training(self) -> None:
         """Draw the curves that the training has recorded so far."""
+        if not self.model.curves:
+            return
         for name, label in CURVES.items():
             if name in self.model.curves:
                 steps, values = self.model.curves[name].T[:2]
@@ -87,7 +89,7 @@ class PlaneCards(QObject):
         alpha, beta, values = picture
         title, unit = TITLES[self.model.field]
         logarithmic = self.model.log and self.model.field.endswith("loss")
-        self.heat.value_axis = Axis(tr(title), unit)
+        self.heat.value_axis = Axis(title, unit)
         self.heat.set_log(logarithmic)
         self.heat.set_field(alpha, beta, values)
         path = self.model.plane.path if self.model.plane else None
@@ -131,7 +133,7 @@ class PlaneCards(QObject):
         title, unit = TITLES[self.model.field]
         self.slice.axes = (
             self.slice.axes[0],
-            Axis(tr(title), unit, log=self.model.log and self.model.field.endswith("loss")),
+            Axis(title, unit, log=self.model.log and self.model.field.endswith("loss")),
         )
         self.slice.set_marks(sorted(set(self.model.cursor)), tr("cursor"), colour=tokens().muted)
         self.slice_card.set_caption("through the cursor, as on the plane")

@@ -21,10 +21,10 @@ class HessianPage(CardGrid):
 
     def __init__(self) -> None:
         super().__init__(narrow=500, row_height=226)
-        self.density = LinePlot(tr("Spectral density"), x=Axis("λ"), y=Axis(tr("density"), log=True))
-        self.values = ScatterPlot(tr("Eigenvalues"), x=Axis(tr("rank")), y=Axis("λ"))
-        self.layers = BarPlot(tr("Layers"), y=Axis(tr("trace")))
-        self.course = LinePlot(tr("During training"), x=Axis(tr("step")), y=Axis("λ max", log=True))
+        self.density = LinePlot("Spectral density", x=Axis("λ"), y=Axis("density", log=True))
+        self.values = ScatterPlot("Eigenvalues", x=Axis("rank"), y=Axis("λ"))
+        self.layers = BarPlot("Layers", y=Axis("trace"))
+        self.course = LinePlot("During training", x=Axis("step"), y=Axis("λ max", log=True))
         self.density_card = self.add(
             Card(
                 "Spectral density",
@@ -86,15 +86,13 @@ class ConnectPage(CardGrid):
 
     def __init__(self) -> None:
         super().__init__(narrow=500, row_height=226)
-        self.loss = LinePlot(tr("Loss along the curve"), x=Axis("t"), y=Axis("L", "nat"))
-        self.error = LinePlot(tr("Error along the curve"), x=Axis("t"), y=Axis(tr("error"), "%"))
-        self.training = LinePlot(
-            tr("Training of the curve"), x=Axis(tr("block of steps")), y=Axis("L", "nat", log=True)
-        )
+        self.loss = LinePlot("Loss along the curve", x=Axis("t"), y=Axis("L", "nat"))
+        self.error = LinePlot("Error along the curve", x=Axis("t"), y=Axis("error", "%"))
+        self.training = LinePlot("Training of the curve", x=Axis("block of steps"), y=Axis("L", "nat", log=True))
         self.plane = HeatMap(
-            tr("Plane of the curve"),
-            x=Axis(tr("along the ends")),
-            y=Axis(tr("across")),
+            "Plane of the curve",
+            x=Axis("along the ends"),
+            y=Axis("across"),
             value=Axis("L", "nat"),
             log=True,
         )
@@ -150,15 +148,15 @@ class SimilarityPage(CardGrid):
     def __init__(self) -> None:
         super().__init__(narrow=500, row_height=300)
         self.runs = HeatMap(
-            tr("Networks"),
-            x=Axis(tr("network")),
-            y=Axis(tr("network")),
+            "Networks",
+            x=Axis("network"),
+            y=Axis("network"),
             value=Axis("CKA"),
             contour_count=0,
             smooth=False,
         )
         self.layers = HeatMap(
-            tr("Layers"), x=Axis(tr("layer")), y=Axis(tr("layer")), value=Axis("CKA"), contour_count=0, smooth=False
+            "Layers", x=Axis("layer"), y=Axis("layer"), value=Axis("CKA"), contour_count=0, smooth=False
         )
         self.runs_card = self.add(
             Card("Networks", empty="Tick Similarity and run: several networks are compared with each other.")

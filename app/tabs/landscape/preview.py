@@ -7,11 +7,13 @@ from typing import Any
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
+from app.shell.errors import words
 from app.shell.text import live, number, tr
 from app.widgets.card import Card
 from app.widgets.grid import CardGrid
 from app.widgets.labels import Label
 from app.widgets.session_link import SessionLink
+from engine.errors import EngineError
 from engine.studies.training.config import TrainConfig
 
 COLUMNS = ("Layer", "Type", "Output", "Parameters")
@@ -29,7 +31,7 @@ class NetworkPage(CardGrid):
         self.card.set_body(self.preview)
         self._link = SessionLink("models.preview", parent=self)
         self._link.done.connect(self._inspected)
-        self._link.failed.connect(lambda _method, error: self.card.show_empty("{error}", error=str(error)))
+        self._link.failed.connect(self._failed)
 
     def inspect(self, train: TrainConfig | None) -> None:
         """Show the network of a training; None: it comes from another run."""
@@ -44,6 +46,9 @@ class NetworkPage(CardGrid):
     def close_session(self) -> None:
         """Let the session go."""
         self._link.close()
+
+    def _failed(self, _method: str, error: EngineError) -> None:
+        self.card.show_empty("{error}", error=" ".join(part for part in words(error) if part))
 
     def _inspected(self, _method: str, facts: dict[str, Any]) -> None:
         self.preview.show_facts(facts)

@@ -76,6 +76,9 @@ class Sheets(QWidget):
         self.field.setAccessibleName(tr("Field of the plane"))
         self.field.setToolTip(tr("What the plane shows"))
         self.list_fields()
+        if self.model.readers:  # the names of curves are words as well
+            self.clear()
+            self.show_changes({"curves", "plane", *REPORTS})
 
     def show_page(self, name: str) -> None:
         """Bring a page to the front; it is built when it is first looked at, so that the window is there sooner."""

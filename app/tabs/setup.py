@@ -38,6 +38,7 @@ class SetupPanel(QFrame):
         super().__init__(parent)
         self._name = getattr(config, "pipeline", "") or getattr(config, "task", "")
         self._missing = ""
+        self._cost: dict[str, Any] = {}
         self.setProperty("role", "card")
         self.form = ConfigForm(
             config, simple=simple, provider=provider, presets=config.presets(), check=check, hide=hide
@@ -50,12 +51,11 @@ class SetupPanel(QFrame):
         self.button.clicked.connect(self.press)
         self._link = SessionLink("estimates", parent=self)
         self._link.done.connect(self._estimated)
-        self._link.failed.connect(lambda _method, _error: self.cost.setText(tr("Time unknown")))
+        self._link.failed.connect(lambda _method, _error: self._estimated("estimate", {"seconds": None, "bytes": None}))
         self._timer = QTimer(self, interval=PAUSE_MS, singleShot=True)
         self._timer.timeout.connect(self._ask)
         self._build()
         live(self._say)
-        self._enable()
 
     def _build(self) -> None:
         self._title = Label("", "section")
@@ -73,6 +73,8 @@ class SetupPanel(QFrame):
     def _say(self) -> None:
         self._title.setText(tr("Set up"))
         self.button.setText(tr("Run"))
+        self._enable()
+        self._say_cost()
 
     def add_corner(self, widget: QWidget) -> None:
         """Put a small button of the tab's beside the title."""
@@ -109,13 +111,21 @@ class SetupPanel(QFrame):
 
     def _ask(self) -> None:
         if self._missing or not self.form.state()[0]:
-            self.cost.setText(self._missing)
+            self._cost = {}
+            self._say_cost()
             return
         config = self.form.value().model_dump(mode="json")
         self._link.call("estimate", {"name": self._name, "config": config}, key="estimate")
 
     def _estimated(self, _method: str, cost: dict[str, Any]) -> None:
-        seconds, memory = cost["seconds"], cost["bytes"]
+        self._cost = cost
+        self._say_cost()
+
+    def _say_cost(self) -> None:
+        if not self._cost:
+            self.cost.setText(self._missing)
+            return
+        seconds, memory = self._cost["seconds"], self._cost["bytes"]
         time = about(seconds) if seconds is not None else tr("Time unknown")
         text = tr("{time} on CPU", time=time[:1].upper() + time[1:]) if seconds is not None else time
         self.cost.setText(f"{text} · {size(int(memory))}" if memory is not None else text)

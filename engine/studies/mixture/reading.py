@@ -113,14 +113,7 @@ def _text(path: Path, separator: str, decimal: str, header: str) -> list[Column]
     if not sample:
         raise EmptyTableError(path=path)
     mark = guess_separator(sample) if separator == "auto" else separator
-    rows: list[list[str]] = []
-    reader = csv.reader(io.StringIO(text), delimiter=mark, skipinitialspace=True)
-    for row in reader:
-        if not row or (len(row) == 1 and not row[0].strip()):
-            continue
-        if rows and len(row) != len(rows[0]):
-            raise RaggedRowError(path=path, line=reader.line_num, found=len(row), expected=len(rows[0]))
-        rows.append(row)
+    rows = text_rows(text, mark, path)
     comma = decimal == "," or (decimal == "auto" and mark != ",")
     first = rows[0]
     named = header == "yes" or (header == "auto" and looks_like_header(first))
@@ -129,6 +122,30 @@ def _text(path: Path, separator: str, decimal: str, header: str) -> list[Column]
         raise EmptyTableError(path=path)
     names = unique_names(first if named else [""] * len(first))
     return [parse(name, cells, comma) for name, cells in zip(names, zip(*body, strict=True), strict=True)]
+
+
+def text_rows(text: str, separator: str, path: Path, *, width: int = 0, line: int = 1) -> list[list[str]]:
+    """The rows of a piece of text, without blank ones.
+
+    Args:
+        width: cells that each row must have; 0 takes it from the first. line: number of the first line of the piece.
+
+    Raises:
+        RaggedRowError: a row has another number of cells. BrokenFileError: a cell does not end.
+    """
+    rows: list[list[str]] = []
+    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    try:
+        for row in reader:
+            if not row or (len(row) == 1 and not row[0].strip()):
+                continue
+            width = width or len(row)
+            if len(row) != width:
+                raise RaggedRowError(path=path, line=line + reader.line_num - 1, found=len(row), expected=width)
+            rows.append(row)
+    except csv.Error as error:
+        raise BrokenFileError(path=path, format="text", reason=f"{error}.") from error
+    return rows
 
 
 def looks_like_header(cells: Sequence[str]) -> bool:

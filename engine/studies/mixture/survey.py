@@ -188,6 +188,8 @@ def survey(source: Source, seed: int, size: int = 0) -> Survey:
     while True:
         names = source.names
         seen = _Pass.over(source, size or sample_size(len(names)), seed)
+        if seen.rows < 2:
+            raise OneRowError(rows=seen.rows)
         gone = _useless(seen, names, notes)
         if not gone:
             break

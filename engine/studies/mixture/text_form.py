@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.studies.mixture.reading import Column, guess_separator, looks_like_header, parse, unique_names
-from engine.studies.mixture.table_errors import EmptyTableError, NoFileError, NotTextError, RaggedRowError
+from engine.studies.mixture.reading import Column, guess_separator, looks_like_header, parse, text_rows, unique_names
+from engine.studies.mixture.table_errors import EmptyTableError, NoFileError, NotTextError
 
 HEAD = 1 << 18  # bytes looked at
 LONGEST = 1 << 24  # bytes looked at where lines are very long
@@ -58,27 +56,6 @@ def sniff_text(path: Path, separator: str = "auto", decimal: str = "auto", heade
     names = unique_names(rows[0] if named else [""] * len(rows[0]))
     columns = tuple(parse(name, cells, comma) for name, cells in zip(names, zip(*body, strict=True), strict=True))
     return TextForm(encoding, mark, comma, named, tuple(names), consumed / len(rows), columns)
-
-
-def text_rows(text: str, separator: str, path: Path, *, width: int = 0, line: int = 1) -> list[list[str]]:
-    """The rows of a piece of text, without blank ones.
-
-    Args:
-        width: cells that each row must have; 0 takes it from the first. line: number of the first line of the piece.
-
-    Raises:
-        RaggedRowError: a row has another number of cells.
-    """
-    rows: list[list[str]] = []
-    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
-    for row in reader:
-        if not row or (len(row) == 1 and not row[0].strip()):
-            continue
-        width = width or len(row)
-        if len(row) != width:
-            raise RaggedRowError(path=path, line=line + reader.line_num - 1, found=len(row), expected=width)
-        rows.append(row)
-    return rows
 
 
 def encoding_of(start: bytes) -> str:

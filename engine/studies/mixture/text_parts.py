@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.studies.mixture.part import PLACES, Part, numbers_of, words_of
-from engine.studies.mixture.reading import MISSING, Column, parse
+from engine.studies.mixture.reading import MISSING, Column, parse, text_rows
 from engine.studies.mixture.table_errors import BrokenFileError, LongLineError, NotTextError, RaggedRowError
-from engine.studies.mixture.text_form import sniff_text, text_rows
+from engine.studies.mixture.text_form import sniff_text
 
 LONGEST_LINE = 1 << 26
 # The usual writings of a missing cell; others are found by the slower way.
@@ -105,7 +104,7 @@ class TextParts:
                 file.seek(place * self.path.stat().st_size // PLACES)
                 lines = file.read(int(count / PLACES * self.form.row_bytes)).splitlines(keepends=True)
                 text = b"".join(lines[bool(place) : -1])
-                with contextlib.suppress(UnicodeDecodeError, RaggedRowError, csv.Error):
+                with contextlib.suppress(UnicodeDecodeError, RaggedRowError, BrokenFileError):
                     rows += text_rows(text.decode("utf-8-sig"), self.form.separator, self.path, width=self._width)
                 first = first or len(rows)
         cells = zip(*rows[self.form.named :], strict=True)
@@ -156,12 +155,9 @@ class TextParts:
         import polars as pl
 
         width = self._width
-        try:
-            # The block as it stands in the file has the file's line numbers.
-            text_rows(block.decode(), self.form.separator, self.path, width=width, line=line)
-            rows = text_rows(clean.decode(), self.form.separator, self.path, width=width, line=line)
-        except csv.Error as error:
-            raise BrokenFileError(path=self.path, format="CSV", reason=f"{error}.") from error
+        # The block as it stands in the file has the file's line numbers.
+        text_rows(block.decode(), self.form.separator, self.path, width=width, line=line)
+        rows = text_rows(clean.decode(), self.form.separator, self.path, width=width, line=line)
         columns = list(zip(*rows, strict=True)) or [()] * width
         wanted = dict.fromkeys((*names, *([label] if label else [])))
         return pl.DataFrame({name: pl.Series(columns[self._index[name]], dtype=pl.String) for name in wanted})

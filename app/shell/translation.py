@@ -79,11 +79,13 @@ class Translator(QTranslator):
         super().__init__()
         self.catalogue = catalogue
 
-    def translate(self, context: str, sourceText: str, disambiguation: str | None = None, n: int = -1) -> str:
-        """The text of an id; "" makes Qt ask the next translator, and at last show the id itself."""
+    def translate(  # type: ignore[override]  # the stubs forget that there may be none
+        self, context: str, sourceText: str, disambiguation: str | None = None, n: int = -1
+    ) -> str | None:
+        """The text of an id; None makes Qt ask the next translator, and at last show the id itself."""
         if context == CONTEXT:
-            return self.catalogue.text(sourceText)
-        return self.catalogue.phrase(sourceText) if context == PHRASES else ""
+            return self.catalogue.text(sourceText) or None
+        return self.catalogue.phrase(sourceText) or None if context == PHRASES else None
 
     def isEmpty(self) -> bool:
         """Qt tells its windows of a new language only when this is false."""

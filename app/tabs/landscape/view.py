@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.shell.errors import why
 from app.shell.snippet import script
-from app.shell.text import tr
+from app.shell.text import live, tr
 from app.shell.theme import SPACE_3, theme
 from app.tabs.base import Services, TabView
 from app.tabs.landscape import TAB
@@ -70,6 +70,7 @@ class LandscapeView(TabView):
         self.cards.moved.connect(self._move)
         self.spot.failed.connect(self.report)
         self._build()
+        live(self._tell)
 
     # Building --------------------------------------------------------------------------------------------------------
     def _build(self) -> None:
@@ -229,6 +230,10 @@ class LandscapeView(TabView):
         self.sheets.show_changes(changed)
         if "plane" in changed:
             self._open_cursor()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Numbers and words about the shown runs."""
         numbers = [Number(n.measure, n.value, n.interval, n.n, n.dims, group=n.group) for n in self.model.numbers]
         self.numbers.set_numbers(numbers)
         self.notes.set_notes([tr(w.template, **w.params) for w in self.model.warnings])

@@ -29,10 +29,11 @@ from engine.studies.mixture.spectral import (
     QRule,
     Spectrum,
     bootstrap_allowed,
-    choose_q,
+    carried_q,
     project,
     rows_wanted,
     spectrum,
+    suggested_q,
 )
 from engine.studies.mixture.starts import Starts
 from engine.studies.mixture.sweep import MemoryRows, sweep
@@ -179,8 +180,9 @@ class BootRun:
         self._spectrum = spectrum(scaled)
         if q is not None and q > self._spectrum.rank:
             raise TooManyAxesError(q=q, rank=self._spectrum.rank)
-        self.suggested = choose_q(scaled, self._spectrum, components, rule, options.seed, share) if q is None else q
-        self._setting = self._thick(scaled, components, chains, q is not None, tick)
+        self.suggested = suggested_q(scaled, self._spectrum, rule, options.seed, share) if q is None else q
+        most = carried_q(self.suggested, len(x), components) if q is None else q
+        self._setting = self._thick(scaled, components, chains, most, q is not None, tick)
         self.chains = self._begin(scaled, rules)
 
     @property
@@ -188,9 +190,11 @@ class BootRun:
         """From scaled columns to the axes."""
         return self._setting.projection
 
-    def _thick(self, scaled: Array, components: int, chains: int, fixed: bool, tick: Observe | None) -> _Setting:
-        """Scores of the most axes on which no component is too thin."""
-        for kept in range(self.suggested, 0, -1):
+    def _thick(
+        self, scaled: Array, components: int, chains: int, most: int, fixed: bool, tick: Observe | None
+    ) -> _Setting:
+        """Scores of the most axes, at most ``most``, on which no component is too thin."""
+        for kept in range(most, 0, -1):
             setting = _setting(scaled, self._spectrum, kept, components, self.family, self.options, chains, tick)
             if bootstrap_allowed(np.array([setting.smallest()]), kept):
                 return setting

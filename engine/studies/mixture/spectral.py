@@ -185,12 +185,10 @@ def rows_wanted(q: int) -> int:
     return int(np.ceil(ROWS_PER_AXIS * (q + 1) / IN_BAG))
 
 
-def choose_q(
-    x: Array, found: Spectrum, components: int, rule: QRule = "parallel", seed: int = 0, share: float = 0.9
-) -> int:
-    """Axes to keep by the rule named, within ``largest_q`` and, with components of equal size, the bootstrap's limit.
+def suggested_q(x: Array, found: Spectrum, rule: QRule = "parallel", seed: int = 0, share: float = 0.9) -> int:
+    """Axes to keep by the rule named, of those that exist.
 
-    At least two where rows and columns allow: clusters that a single axis separates are rare (iris needs the second).
+    At least two where columns allow: clusters that a single axis separates are rare (iris needs the second).
     """
     if rule == "parallel":
         q = parallel_analysis(found, permuted_values(x, seed))
@@ -200,11 +198,23 @@ def choose_q(
         q = cumulative_variance(found, share)
     else:
         q = elbow(found)
-    q = min(max(q, 2), largest_q(found.n, components), found.rank)
-    even = np.full(components, found.n / components)
+    return min(max(q, 2), found.rank)
+
+
+def carried_q(q: int, n: int, components: int) -> int:
+    """At most q axes, as many as ``largest_q`` and, with components of equal size, the bootstrap's limit allow."""
+    q = min(q, largest_q(n, components))
+    even = np.full(components, n / components)
     while q > 1 and not bootstrap_allowed(even, q):
         q -= 1
-    return max(q, 1)
+    return q
+
+
+def choose_q(
+    x: Array, found: Spectrum, components: int, rule: QRule = "parallel", seed: int = 0, share: float = 0.9
+) -> int:
+    """Axes to keep by the rule named, within what the rows carry."""
+    return carried_q(suggested_q(x, found, rule, seed, share), found.n, components)
 
 
 def smallest_cosine(a: Array, b: Array) -> float:

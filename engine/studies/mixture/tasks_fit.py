@@ -125,9 +125,7 @@ def warn_of_resampling(found: BootFit, gap: float, rules: ChainRules, run: Run) 
     if not found.chains.settled:
         run.warn("The resampled likelihood had not settled after {steps} iterations.", steps=rules.most)
     if found.q < found.suggested:
-        template = (
-            "Only {q} of {suggested} axes were kept: with more, the smallest cluster is too thin to resample."
-        )
+        template = "Only {q} of {suggested} axes were kept: for more, the rows are too few to resample the clusters."
         run.warn(template, q=found.q, suggested=found.suggested)
     rows = found.mixture.weights.min() * len(found.memberships)
     if not bootstrap_allowed(np.array([rows]), found.q):

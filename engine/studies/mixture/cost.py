@@ -22,7 +22,8 @@ SIZES = {"iris": (150, 4), "wine": (178, 13), "breast_cancer": (569, 30), "digit
 START = 2.5  # seconds until scipy is imported and the table is read
 BASE_BYTES = 160 * 2**20
 RATE = 1.2e9  # of row x feature x component a second, in one pass
-PASSES = 25  # of a start, short runs and finalists together
+PASSES = 25  # of a start that runs out
+RACED = 8  # of a start in a race: all make short runs, or only the first ten where these agree; a few run out
 PASS = 4e-4  # seconds of a pass besides its rows
 TEXT_SECONDS, ARRAY_SECONDS = 1.6e-6, 1.6e-7  # to read a cell of a table whole
 TEXT_RATE, CELL_RATE = 8e7, 2e7  # bytes of text, and other cells, read a second in parts
@@ -65,7 +66,7 @@ def fit_cost(config: FitConfig) -> Cost:
         rows, columns = size
         cost = _cost((rows, min(columns, 8)), 6 * config.chains * config.components, 6)
     else:
-        cost = _cost(size, config.starts * config.components, 2)
+        cost = _cost(size, config.starts * config.components, 2, RACED if config.method == "em" else PASSES)
     if isinstance(config.data, FileTable) and config.method == "em" and _in_parts(config.data):
         return _streamed(cost, config.data, config.components)
     return _with_reading(cost, config.data)
@@ -130,12 +131,12 @@ def ratio_cost(config: RatioConfig, fit: FitConfig | None) -> Cost:
     return _cost(size, tables * (2 * config.starts + min(g, 8)) * g, 4 * tables)
 
 
-def _cost(size: tuple[int, int], chains: float, batches: float) -> Cost:
-    """``chains``: components times starts, all told; ``batches``: loops that carry them."""
+def _cost(size: tuple[int, int], chains: float, batches: float, passes: float = PASSES) -> Cost:
+    """``chains``: components times starts, all told; ``batches``: loops that carry them; ``passes``: of each."""
     rows, columns = size
     features = (columns + 1) * (columns + 2) / 2
-    work = rows * features * chains * PASSES / RATE
-    algebra = chains * PASSES * columns**3 * 3e-9
+    work = rows * features * chains * passes / RATE
+    algebra = chains * passes * columns**3 * 3e-9
     return Cost(
         seconds=START + work + algebra + batches * PASSES * PASS,
         bytes=int(BASE_BYTES + 8 * rows * (columns + features) + 64 * 2**20),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,12 @@ SAME = 1e-5
 SEARCH = -1
 
 
-@dataclass(frozen=True)
-class _Pass:
-    """One pass: chains (r,), log-likelihoods per row (r,), weights (r, G), and whether it began a batch."""
+class _Pass(NamedTuple):
+    """One pass: chains (r,), log-likelihoods (r,), weights (r, G), and whether it began a batch."""
 
-    chains: NDArray[np.int32]
-    values: NDArray[np.float32]
-    weights: NDArray[np.float32]
+    chains: NDArray[np.integer]
+    values: Array
+    weights: Array
     first: bool
 
 
@@ -64,14 +63,13 @@ class ChainTraces:
         if self.searching:
             top = int(np.argmax(values))
             values, weights, chains = values[top : top + 1], weights[top : top + 1], np.array([SEARCH])
-        rows = ((values + self._shift) / self._n).astype(np.float32)
-        self._passes.append(_Pass(chains.astype(np.int32), rows, weights.astype(np.float32), seen.step == 0))
+        self._passes.append(_Pass(chains, values.copy(), weights, seen.step == 0))
 
-    def recent(self, count: int) -> list[tuple[NDArray[np.int32], NDArray[np.float32]]]:
+    def recent(self, count: int) -> list[tuple[NDArray[np.integer], Array]]:
         """Chains and log-likelihoods per row of the last passes, at most ``count`` and of one batch."""
         found = []
         for one in self._passes[: -count - 1 : -1]:
-            found.append((one.chains, one.values))
+            found.append((one.chains, self._per_row(one.values)))
             if one.first:
                 break
         return found[::-1]
@@ -82,24 +80,35 @@ class ChainTraces:
         Args:
             chains: (C,) their numbers. components: G.
         """
-        place = np.full(int(max(chains.max(initial=0), self._largest())) + 2, -1)
+        if not self._passes:
+            return Traced(np.zeros((0, len(chains)), np.float32), np.zeros((0, len(chains), components), np.float32))
+        names, first = np.concatenate([one.chains for one in self._passes]), self._firsts()
+        values = self._per_row(np.concatenate([one.values for one in self._passes]))
+        place = np.full(int(max(chains.max(initial=0), names.max())) + 2, -1)
         place[chains + 1] = np.arange(len(chains))
-        length, last = np.zeros(len(chains), int), np.full(len(chains), np.nan, np.float32)
-        plan: list[tuple[_Pass, NDArray[np.bool_], NDArray[np.intp], NDArray[np.intp]]] = []
-        for one in self._passes:
-            column = place[one.chains + 1]
-            kept = column >= 0
-            column, values = column[kept], one.values[kept]
-            again = (np.abs(values - last[column]) <= SAME) & one.first
-            at = length[column] - again
-            length[column], last[column] = at + 1, values
-            plan.append((one, kept, at, column))
-        values = np.full((int(length.max(initial=0)), len(chains)), np.nan, np.float32)
-        weights = np.full((*values.shape, components), np.nan, np.float32)
-        for one, kept, at, column in plan:
-            values[at, column] = one.values[kept]
-            weights[at, column, : one.weights.shape[1]] = one.weights[kept]
-        return Traced(values, weights)
+        # Entries chain by chain, each in its own order.
+        order = np.argsort(place[names + 1], kind="stable")
+        order = order[place[names[order] + 1] >= 0]
+        column, ordered = place[names[order] + 1], values[order]
+        new = np.diff(column, prepend=-1) != 0
+        with np.errstate(invalid="ignore"):
+            again = ~new & first[order] & (np.abs(np.diff(ordered, prepend=np.inf)) <= SAME)
+        count = np.cumsum(~again)
+        row = count - count[np.flatnonzero(new)][np.cumsum(new) - 1]
+        traced = np.full((int(row.max(initial=-1)) + 1, len(chains)), np.nan, np.float32)
+        weights = np.full((*traced.shape, components), np.nan, np.float32)
+        # What is evaluated again comes later, and stays.
+        traced[row, column] = ordered
+        stacked = np.concatenate([one.weights for one in self._passes])
+        weights[row, column, : stacked.shape[1]] = stacked[order]
+        return Traced(traced, weights)
+
+    def _per_row(self, values: Array) -> Array:
+        return (values + self._shift) / self._n
+
+    def _firsts(self) -> NDArray[np.bool_]:
+        """Of each entry of all passes."""
+        return np.repeat([one.first for one in self._passes], [len(one.chains) for one in self._passes])
 
     def running(self) -> NDArray[np.intp]:
         """Numbers of all chains so far, the best last value first, as many as are kept."""
@@ -121,7 +130,7 @@ class ChainTraces:
             "first": np.array([one.first for one in self._passes]),
             "chains": np.concatenate([one.chains for one in self._passes]),
             "values": np.concatenate([one.values for one in self._passes]),
-            "weights": np.concatenate([one.weights for one in self._passes]),
+            "weights": np.concatenate([one.weights for one in self._passes]).astype(np.float32),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:

@@ -48,7 +48,7 @@ class ClustersPage(QWidget):
         self.across, self.up, self.colouring, self.solution = self.boxes
         self.pairs_button, self.columns_button = QToolButton(), QToolButton()
         self.grid = CardGrid(columns=1)
-        self.scatter = ClusterPlot(tr("Clusters"))
+        self.scatter = ClusterPlot("Clusters")
         self.scatter.redraw = self.refresh
         self.card = self.grid.add(Card("Clusters", empty="The rows, coloured by cluster, appear here."))
         self.card.set_body(self.scatter)

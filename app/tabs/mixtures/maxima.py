@@ -47,10 +47,10 @@ class MaximaPage(CardGrid):
         super().__init__(narrow=500, row_height=226)
         self._members: dict[str, list[int]] = {}
         self._ended: list[int] = []
-        self.starts = ScatterPlot(tr("Starts"), x=Axis("agreement with the best (ARI)"), y=Axis("log L", "nat"))
-        self.map = ScatterPlot(tr("Map of solutions"), x=Axis("first axis", "nat"), y=Axis("second axis", "nat"))
-        self.share = Basins(tr("Basins"), x=Axis("maximum", whole=True), y=Axis("starts", "%"))
-        self.tree = ScatterPlot(tr("Ways between maxima"), x=Axis("maximum"), y=Axis("log L", "nat"))
+        self.starts = ScatterPlot("Starts", x=Axis("agreement with the best (ARI)"), y=Axis("log L", "nat"))
+        self.map = ScatterPlot("Map of solutions", x=Axis("first axis", "nat"), y=Axis("second axis", "nat"))
+        self.share = Basins("Basins", x=Axis("maximum", whole=True), y=Axis("starts", "%"))
+        self.tree = ScatterPlot("Ways between maxima", x=Axis("maximum"), y=Axis("log L", "nat"))
         self.starts_card = self.add(Card("Starts", empty="A dot for every start, with where it ended, appears here."))
         self.map_card = self.add(Card("Map of solutions", empty="How far apart the solutions lie appears here."))
         self.share_card = self.add(Card("Basins", empty="The share of the starts in each maximum appears here."))
@@ -142,6 +142,6 @@ def words(found: Fitted, chain: int) -> str:
     said = [
         tr("maximum {n}", n=int(found.member[chain]) + 1),
         tr("{share} % of the starts", share=number(share, 3)),
-        kind.get(found.start_kinds[chain], found.start_kinds[chain].replace("_", " ")),
+        kind.get(found.start_kinds[chain], tr(found.start_kinds[chain].replace("_", " "))),
     ]
     return ", ".join([*said, tr("spurious")] if found.spurious[chain] else said)

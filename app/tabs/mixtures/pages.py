@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
+from app.shell.text import language
 from app.shell.theme import SPACE_2
 from app.tabs.mixtures.choice import ChoicePage
 from app.tabs.mixtures.clusters import ClustersPage
@@ -89,6 +90,7 @@ class Pages(QWidget):
         column.addWidget(self.stack, 1)
         self.clusters = ClustersPage(model)
         self._add("clusters", self.clusters)
+        language().changed.connect(self._say_again)
 
     def _add(self, name: str, page: Any) -> None:
         self._built[name] = page
@@ -164,6 +166,12 @@ class Pages(QWidget):
         """Draw what is new on the pages that are built."""
         for page in self._built.values():
             page.show_model(self.model, changed)
+
+    def _say_again(self) -> None:
+        """The names in pictures are words as well: draw all of them anew."""
+        for page in self._built.values():
+            page.clear({*NAMES})
+        self.show_changed({*NAMES, "numbers"})
 
     def show_trouble(self, stage: str, reason: str) -> None:
         """Say where a stage's picture would be why it failed."""

@@ -24,9 +24,9 @@ class StabilityPage(CardGrid):
 
     def __init__(self) -> None:
         super().__init__(narrow=500, row_height=226)
-        self.bars = BarPlot(tr("Stability"), x=Axis("cluster"), y=Axis("Jaccard similarity"))
+        self.bars = BarPlot("Stability", x=Axis("cluster"), y=Axis("Jaccard similarity"))
         self.matrix = HeatMap(
-            tr("Who stays together"), x=Axis("row"), y=Axis("row"), value=Axis("share of resamples"),
+            "Who stays together", x=Axis("row"), y=Axis("row"), value=Axis("share of resamples"),
             contour_count=0, smooth=False,
         )  # fmt: skip
         self.bars_card = self.add(
@@ -35,7 +35,7 @@ class StabilityPage(CardGrid):
         self.matrix_card = self.add(
             Card("Who stays together", empty="How often two rows fall into one cluster of a refit appears here.")
         )
-        self.doubt = LinePlot(tr("Uncertainty"), x=Axis("rows, by doubt", "%"), y=Axis("1 − largest z"))
+        self.doubt = LinePlot("Uncertainty", x=Axis("rows, by doubt", "%"), y=Axis("1 − largest z"))
         self.doubt_card = self.add(Card("Uncertainty", empty="How unsure each row is appears here."), 2)
         self.bars_card.add_action("Resample this fit", self.asked.emit, "play")
         self.bars_card.set_body(self.bars)
@@ -86,9 +86,9 @@ class LabelsPage(CardGrid):
 
     def __init__(self) -> None:
         super().__init__(narrow=500, row_height=300)
-        self.bars = BarPlot(tr("Classes"), x=Axis("class"), y=Axis("rows"))
+        self.bars = BarPlot("Classes", x=Axis("class"), y=Axis("rows"))
         self.matrix = HeatMap(
-            tr("Confusion"), x=Axis("cluster"), y=Axis("class"), value=Axis("rows"), contour_count=0,
+            "Confusion", x=Axis("cluster"), y=Axis("class"), value=Axis("rows"), contour_count=0,
             smooth=False,
         )  # fmt: skip
         self.bars_card = self.add(

@@ -23,10 +23,10 @@ class TracesPage(CardGrid):
     def __init__(self) -> None:
         super().__init__(narrow=500, row_height=226)
         steps = Axis("iteration", whole=True)
-        self.likelihood = LinePlot(tr("Log-likelihood"), x=steps, y=Axis("log L a row", "nat"))
-        self.weights = LinePlot(tr("Weights"), x=steps, y=Axis("weight π", "%"))
-        self.out_of_bag = LinePlot(tr("Out of bag"), x=steps, y=Axis("out-of-bag log L a row", "nat"))
-        self.angle = LinePlot(tr("Axes"), x=steps, y=Axis("smallest cosine"))
+        self.likelihood = LinePlot("Log-likelihood", x=steps, y=Axis("log L a row", "nat"))
+        self.weights = LinePlot("Weights", x=steps, y=Axis("weight π", "%"))
+        self.out_of_bag = LinePlot("Out of bag", x=steps, y=Axis("out-of-bag log L a row", "nat"))
+        self.angle = LinePlot("Axes", x=steps, y=Axis("smallest cosine"))
         self.likelihood_card = self.add(
             Card("Log-likelihood", empty="The climb of every chain appears here once a fit is finished.")
         )

@@ -46,7 +46,7 @@ class ChoicePage(CardGrid):
         self.cards_of: dict[str, Card] = {}
         for name, (title, unit, empty) in CRITERIA.items():
             label = "log L a row" if name == "out_of_bag" else title
-            plot = ScatterPlot(tr(title), x=Axis("clusters", whole=True), y=Axis(label, unit))
+            plot = ScatterPlot(title, x=Axis("clusters", whole=True), y=Axis(label, unit))
             plot.picked.connect(partial(self._picked, name))
             self.plots[name] = plot
             self.cards_of[name] = self.add(Card(title, empty=empty))
@@ -85,10 +85,10 @@ class ChoicePage(CardGrid):
         for name, plot in self.plots.items():
             plot.clear()
             values = np.asarray(getattr(found, name))
-            if values.shape == (len(found.families), len(found.components)):
+            known = values.shape == (len(found.families), len(found.components))
+            self.set_shown(self.cards_of[name], known)
+            if known:
                 self._draw(name, values, found)
-            elif name == "out_of_bag" and found.resamples == 0:
-                self.cards_of[name].set_caption("")
         self._say(found)
 
     def _draw(self, name: str, values: np.ndarray, found: Choice) -> None:

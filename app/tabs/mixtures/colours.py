@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,25 +48,43 @@ def blend(a: str, b: str, share: float = 0.5) -> str:
     return from_oklab((1 - share) * to_oklab(a) + share * to_oklab(b))
 
 
-def blended(memberships: Array) -> NDArray[np.str_]:
-    """(n,) "#rrggbb": each row's two likeliest clusters mixed by their shares of it (n, G), in steps of an eighth."""
+@dataclass(frozen=True)
+class Shades:
+    """Rows in the colours of their clusters and in those between.
+
+    Attributes:
+        kinds: (likeliest cluster, second, colour) of each shade, sorted. shade: (n,) which one a row has.
+    """
+
+    kinds: list[tuple[int, int, str]]
+    shade: NDArray[np.intp]
+
+
+def shades(memberships: Array) -> Shades:
+    """Each row's two likeliest clusters mixed by their shares of it (n, G), in steps of an eighth."""
     z = np.asarray(memberships)
-    if z.shape[1] < 2:
-        return np.full(len(z), cluster_colour(0))
+    count = z.shape[1]
     each = np.arange(len(z))
     first = z.argmax(axis=1)
     rest = z.copy()
     rest[each, first] = -1
     second = rest.argmax(axis=1)
-    other = z[each, second]
+    other = np.maximum(rest[each, second], 0)
     step = np.rint(STEPS * other / np.maximum(z[each, first] + other, 1e-300)).astype(int)
     second = np.where(step == 0, first, second)
-    kinds, inverse = np.unique((first * z.shape[1] + second) * (STEPS + 1) + step, return_inverse=True)
-    pairs, share = np.divmod(kinds, STEPS + 1)
-    palette = np.array([to_oklab(cluster_colour(k)) for k in range(z.shape[1])])
-    one, two = np.divmod(pairs, z.shape[1])
-    part = (share / STEPS)[:, None]
-    return _hex((1 - part) * palette[one] + part * palette[two])[inverse]
+    found, shade = np.unique((first * count + second) * (STEPS + 1) + step, return_inverse=True)
+    pairs, part = np.divmod(found, STEPS + 1)
+    one, two = np.divmod(pairs, count)
+    palette = np.array([to_oklab(cluster_colour(k)) for k in range(count)])
+    share = (part / STEPS)[:, None]
+    colours = _hex((1 - share) * palette[one] + share * palette[two])
+    return Shades(list(zip(one.tolist(), two.tolist(), colours.tolist(), strict=True)), shade.reshape(-1))
+
+
+def blended(memberships: Array) -> NDArray[np.str_]:
+    """(n,) "#rrggbb": the shade of each row."""
+    found = shades(memberships)
+    return np.array([colour for _, _, colour in found.kinds], dtype="U7")[found.shade]
 
 
 def _hex(lab: Array) -> NDArray[np.str_]:

@@ -17,6 +17,7 @@ from engine.studies.mixture.kinds import Choice, Fitted, StabilityReport
 
 FLAT = 1e6  # condition number above which a component is nearly a plane
 
+STUCK = "Stuck below"
 # Beginnings of what runs warn of, and what helps.
 REMEDIES = {
     "Every solution": "Try fewer clusters, a simpler family, or a prior under Advanced.",
@@ -25,7 +26,7 @@ REMEDIES = {
     "The mixture is overfitted": "Try fewer clusters or a simpler family; compare by out-of-bag likelihood.",
     "Dissolved": "Do not interpret these clusters; try fewer.",
     "The resampled likelihood": "Raise the number of rows or lower q; read the traces before you cite.",
-    "Stuck below": "Nothing to do: it was fitted again. More starts make it rarer.",
+    STUCK: "Nothing to do: it was fitted again. More starts make it rarer.",
     "Column {column} holds text": "Name it as known classes, or turn it into numbers.",
     "{family} is left out": "Try fewer clusters or fewer columns.",
     "{count} of {columns} columns follow": "Untick some of them on the page Table, or take a spectral method.",
@@ -127,8 +128,9 @@ def full_table(found: Fitted, parts: Sequence[Component]) -> Table:
 
 def advice(model: MixturesModel) -> list[Advice]:
     """What the runs warned of, and where bigger models of the choice stayed below smaller ones."""
-    found = [_advised(warned) for warned in model.warnings]
-    return found + _alarms(model.choice) + _spurious(model.mixture)
+    alarms = _alarms(model.choice)
+    warned = [one for one in model.warnings if not (alarms and one.template.startswith(STUCK))]  # they tell more
+    return [_advised(one) for one in warned] + alarms + _spurious(model.mixture)
 
 
 def _advised(warned: Warned) -> Advice:

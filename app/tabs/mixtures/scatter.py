@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.shell.text import number, tr
-from app.tabs.mixtures.colours import blended, cluster_colour
+from app.tabs.mixtures.colours import blended, cluster_colour, shades
 from app.tabs.mixtures.picture import DISCRIMINANT, PRINCIPAL, ROW, Array, Density, Picture
 from app.widgets.plot import ScatterPlot
 from app.widgets.plot.legend import Entry
@@ -18,6 +18,7 @@ COLOURINGS = {"clusters": "By cluster", "doubt": "By uncertainty", "classes": "B
 DOUBTS = ((0.0, 0.02, "#3f9e78"), (0.02, 0.1, "#8fb85a"), (0.1, 0.3, "#e0b13c"), (0.3, 1.01, "#c4453f"))
 LABELLED = 3000  # rows whose memberships are told on hover
 SWELL = 1.6  # by how much a row grows that could belong to either of two clusters
+Named = tuple[str, NDArray[np.intp], str]
 BLEND = " "  # ends the names of blends: spaces tell shades apart where names are alike
 
 
@@ -71,8 +72,7 @@ def draw(plot: ClusterPlot, shown: Picture, colouring: str, classes: tuple[str, 
     words = [_words(row) for row in shown.memberships] if len(shown.x) <= LABELLED else None
     kept: list[str] = []
     plot.blends, cluster = {}, ""
-    for name, chosen, colour in _groups(shown, doubt, colouring, classes):
-        at = np.flatnonzero(chosen)
+    for name, at, colour in _groups(shown, doubt, colouring, classes):
         if not len(at) and (name.endswith(BLEND) or colouring != "clusters"):
             continue
         if name.endswith(BLEND):
@@ -143,17 +143,15 @@ def row_colours(shown: Picture, colouring: str) -> NDArray[np.str_]:
     return blended(shown.memberships)
 
 
-def _groups(
-    shown: Picture, doubt: Array, colouring: str, classes: tuple[str, ...]
-) -> Iterator[tuple[str, NDArray[np.bool_], str]]:
+def _groups(shown: Picture, doubt: Array, colouring: str, classes: tuple[str, ...]) -> Iterator[Named]:
     """Name, rows and colour of each group."""
     if colouring == "doubt":
         for low, high, colour in DOUBTS:
-            yield _doubt_name(low, high), (doubt >= low) & (doubt < high), colour
+            yield _doubt_name(low, high), np.flatnonzero((doubt >= low) & (doubt < high)), colour
     elif colouring == "classes" and classes:
         for c, name in enumerate(classes):
-            yield name, shown.known == c, cluster_colour(c)
-        yield tr("unknown"), shown.known < 0, "muted"
+            yield name, np.flatnonzero(shown.known == c), cluster_colour(c)
+        yield tr("unknown"), np.flatnonzero(shown.known < 0), "muted"
     else:
         yield from _blends(shown.memberships)
 
@@ -162,21 +160,24 @@ def _doubt_name(low: float, high: float) -> str:
     return tr("above {low}", low=low) if high > 1 else tr("{low} to {high}", low=low, high=high)
 
 
-def _blends(memberships: Array) -> Iterator[tuple[str, NDArray[np.bool_], str]]:
+def _blends(memberships: Array) -> Iterator[Named]:
     """The rows of each cluster in its colour, after each those that lean to another, in the shades between."""
-    order = np.argsort(-memberships, axis=1, kind="stable")
-    colours, first = blended(memberships), order[:, 0]
-    second = order[:, min(1, memberships.shape[1] - 1)]
+    found = shades(memberships)
+    order = np.argsort(found.shade, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(found.shade, minlength=len(found.kinds)))[:-1])
+    used = set()
     for k in range(memberships.shape[1]):
-        sure = colours == cluster_colour(k)
-        yield tr("cluster {k}", k=k + 1), (first == k) & sure, cluster_colour(k)
-        for other in np.unique(second[(first == k) & ~sure]).tolist():
-            both = (first == k) & (second == other) & ~sure
-            low, high = sorted((k, other))
-            name = tr("between {a} and {b}", a=low + 1, b=high + 1) + (BLEND if k == low else 6 * BLEND)
-            for shade in np.unique(colours[both]).tolist():
-                yield name, both & (colours == shade), shade
+        own = [(other, colour, at) for (one, other, colour), at in zip(found.kinds, parts, strict=True) if one == k]
+        sure = [at for other, _, at in own if other == k]
+        yield tr("cluster {k}", k=k + 1), sure[0] if sure else order[:0], cluster_colour(k)
+        for other, colour, at in own:
+            if other == k:
+                continue
+            name = tr("between {a} and {b}", a=min(k, other) + 1, b=max(k, other) + 1) + BLEND
+            while name in used:
                 name += BLEND
+            used.add(name)
+            yield name, at, colour
 
 
 def _words(memberships: Array) -> str:

@@ -64,6 +64,7 @@ class ColumnList(QWidget):
         self.table.setShowGrid(False)
         self.table.verticalHeader().hide()
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self._boxes: list[QCheckBox] = []
         self.label, self.scaling = QComboBox(), QComboBox()
@@ -178,7 +179,7 @@ class TablePage(CardGrid):
         self.listing.ticked.connect(lambda names: self.edited.emit({"columns": tuple(names)}))
         self.listing.labelled.connect(lambda name: self.edited.emit({"label": name}))
         self.listing.scaled.connect(lambda name: self.edited.emit({"scaling": name}))
-        self.scree = LinePlot(tr("Scree"), x=Axis("axis", whole=True), y=Axis("eigenvalue", log=True))
+        self.scree = LinePlot("Scree", x=Axis("axis", whole=True), y=Axis("eigenvalue", log=True))
         self.scree.handle_moved.connect(self._moved)
         self.scree.handle_dropped.connect(lambda value: self.axes_chosen.emit(self._q_at(value)))
         self.columns_card = self.add(

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget
 
 from app.shell.errors import why
 from app.shell.snippet import script
-from app.shell.text import tr
+from app.shell.text import live, tr
 from app.shell.theme import SPACE_3, theme
 from app.tabs.base import Services, TabView
 from app.tabs.mixtures.examples import Beginning, ExamplesButton, example
@@ -22,7 +23,7 @@ from app.widgets.numbers import Number, NumbersPanel
 from engine.artifacts.refs import ArtifactRef
 from engine.studies.mixture.config import BuiltinTable, FileTable, FitConfig, MixtureConfig, RunTable, TableSource
 
-NUMBERS_WIDTH = 264
+NARROW, NUMBERS_WIDTH, NUMBERS_WIDEST = 1106, 264, 360
 SIMPLE = (
     "data",
     "select",
@@ -58,6 +59,7 @@ class MixturesView(TabView):
         self.empty, self.examples = Beginning(), ExamplesButton()
         self._connect()
         self._build()
+        live(self._tell)
 
     # Building --------------------------------------------------------------------------------------------------------
     def _connect(self) -> None:
@@ -82,12 +84,18 @@ class MixturesView(TabView):
         self.middle = QStackedWidget()
         self.middle.addWidget(self.empty)
         self.middle.addWidget(self.sheets)
-        self.numbers.setFixedWidth(theme().px(NUMBERS_WIDTH))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE_3 - 2)
         for part, stretch in ((self.setup, 0), (self.middle, 1), (self.numbers, 0)):
             row.addWidget(part, stretch)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the numbers a share of what a wide window has to spare."""
+        spare = max(0, self.width() - theme().px(NARROW))
+        wide = min(theme().px(NUMBERS_WIDEST), theme().px(NUMBERS_WIDTH) + round(0.35 * spare))
+        self.numbers.setFixedWidth(wide)
+        super().resizeEvent(event)
 
     # The contract of tabs --------------------------------------------------------------------------------------------
     def pages(self) -> Sequence[str]:
@@ -208,12 +216,17 @@ class MixturesView(TabView):
             return
         reader = self.services.runs.watch(run).reader
         self.sheets.show_changed(self.model.read(stage, reader))
+        self._tell()
+
+    def _tell(self) -> None:
+        """Numbers and words about the shown runs."""
         numbers = [Number(n.measure, n.value, n.interval, n.n, n.dims, group=n.group) for n in self.model.numbers]
         self.numbers.set_numbers(numbers)
         self.numbers.set_callout("\n".join(tr(w.template, **w.params) for w in self.model.warnings))
         self._headline()
-        if reason := why(reader):
-            self.sheets.show_trouble(stage, reason)
+        for stage, reader in self.model.readers.items():
+            if reason := why(reader):
+                self.sheets.show_trouble(stage, reason)
 
     def _headline(self) -> None:
         words = [tr(self.model.state)] if self.model.state else []

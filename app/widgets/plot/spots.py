@@ -32,17 +32,20 @@ class Group:
     sizes: np.ndarray | None = None
     visible: bool = True
     _scaled: tuple[tuple[bool, bool], np.ndarray, np.ndarray] | None = field(default=None, repr=False)
+    _extent: tuple[float, float, float, float] | None = field(default=None, repr=False)
 
     def scaled(self, axes: tuple[Axis, Axis]) -> tuple[np.ndarray, np.ndarray]:
         """The points as they lie along the axes, (n,) each."""
         logs = (axes[0].log, axes[1].log)
         if self._scaled is None or self._scaled[0] != logs:
             self._scaled = (logs, axes[0].scaled(self.x), axes[1].scaled(self.y))
+            self._extent = extent(*self._scaled[1:])
         return self._scaled[1:]
 
     def extent(self, axes: tuple[Axis, Axis]) -> tuple[float, float, float, float] | None:
         """x0, x1, y0, y1 of the points that have a place; None without any."""
-        return extent(*self.scaled(axes))
+        self.scaled(axes)
+        return self._extent
 
     def symbol(self) -> str:
         """The symbol that tells it apart."""

@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "packaging")]
 
-from steps.texts import Texts, read, room  # noqa: E402
+from steps.texts import Texts, read, room, spoken  # noqa: E402
 
 FOLDER = ROOT / "assets" / "translations"
 NAME = re.compile(r"\{(\w*)(?:[:!][^}]*)?\}")
@@ -48,8 +48,8 @@ WORDS = {
         "class", "constant", "stable", "doubtful", "dissolved",
     ),
     "app.widgets": (
-        "cluster", "clusters", "curve", "layer", "matrix", "of", "split", "train", "test", "bezier", "chain", "linear",
-        "hessian", "ggn", "softmax", "logits", "features", "Custom",
+        "cluster", "clusters", "curve", "layer", "matrix", "of", "split", "train", "test", "model", "bezier", "chain",
+        "linear", "hessian", "ggn", "softmax", "logits", "features", "Custom", "Try the example",
     ),
     "engine.models": ("The loss", "The network's output"),
     "engine.studies.landscape": ("weight vector", "path", "second model", "third model"),
@@ -109,7 +109,7 @@ def _of_fields(shapes: Any, config: type, seen: set[type]) -> Iterator[tuple[str
         if len(spec.shape.choices) == 1:
             continue  # the key by which members of a union are told apart: no form shows it
         shown = [spec.labels.get(str(choice), str(choice).replace("_", " ")) for choice in spec.shape.choices]
-        yield from ((text, place) for text in (spec.title, spec.help, *shown) if re.search(r"[^\W\d_]{2}", text))
+        yield from ((text, place) for text in (spec.title, spec.help, *shown) if spoken(text))
         for model in spec.shape.models:
             if spec.shape.sort == "union":
                 yield shapes.title(model), room(model.__module__)

@@ -26,7 +26,7 @@ WORDED = ("function", "got", "method", "path", "reason", "role", "where")  # val
 TEMPLATES = ("what", "why", "remedy")  # class attributes of errors
 KEEP = ("lower", "upper", "capitalize", "strip", "rstrip", "removesuffix")  # methods that leave a text recognisable
 PASS = ("list", "tuple", "sorted", "reversed", "set", "iter", "str")  # functions that leave the elements
-HOLE = re.compile(r"\{\d+\}")
+HOLE, NAMES = re.compile(r"\{\d+\}"), re.compile(r"\{[^{}]*\}")
 
 
 @dataclass
@@ -85,6 +85,11 @@ def read(root: Path, packages: Iterable[str]) -> dict[str, Module]:
         full = name if parts[-1] != "__init__" else f"{name}.__init__"
         found[name] = Module(full, ast.parse(path.read_text("utf-8")))
     return found
+
+
+def spoken(text: str) -> bool:
+    """Whether a text has words: more than symbols, numbers and values; a letter beside a value may be a unit."""
+    return bool(re.search(r"[^\W\d_]{2}" if "{" not in text else r"[A-Za-z]", NAMES.sub("", text)))
 
 
 def pattern(text: ast.JoinedStr) -> str:
@@ -190,7 +195,7 @@ class Texts:
 
     def _add(self, module: Module, node: ast.expr) -> None:
         text = pattern(node) if isinstance(node, ast.JoinedStr) else getattr(node, "value", None)
-        if isinstance(text, str) and re.search(r"[^\W\d_]{2}", re.sub(r"\{\w+\}", "", text)):
+        if isinstance(text, str) and spoken(text):
             self.found.setdefault(text, room(module.name))
 
     def _subclasses(self, base: str) -> set[str]:

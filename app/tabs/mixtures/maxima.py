@@ -16,6 +16,10 @@ from engine.studies.mixture.kinds import Fitted
 
 RANKED = 3  # maxima with a colour of their own
 MOST = 12  # maxima in bars and in the tree
+KINDS = {
+    "whitened": "k-means on whitened axes", "kmeans": "k-means", "plusplus": "k-means++", "random": "random partition",
+    "hierarchical": "hierarchical clustering",
+}  # fmt: skip
 
 
 class Basins(BarPlot):
@@ -138,10 +142,11 @@ class MaximaPage(CardGrid):
 def words(found: Fitted, chain: int) -> str:
     """A start: its maximum, how many share it, how it began."""
     share = 100 * float(found.share[found.member[chain]])
+    name = found.start_kinds[chain]
     kind = {"escape": tr("found by resampling"), "chain": tr("chain {n}", n=chain + 1)}
     said = [
         tr("maximum {n}", n=int(found.member[chain]) + 1),
         tr("{share} % of the starts", share=number(share, 3)),
-        kind.get(found.start_kinds[chain], tr(found.start_kinds[chain].replace("_", " "))),
+        kind.get(name, tr(KINDS.get(name, name))),
     ]
     return ", ".join([*said, tr("spurious")] if found.spurious[chain] else said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from app.widgets.plot.scale import Axis
 from app.widgets.plot.series import Drawn, Growing, Series
 from app.widgets.plot.table import Table
 
-LIVE_S = 0.5  # seconds between data that follow each other
+LIVE_S = 0.5  # seconds from painting to data that follow at once
 
 
 class LinePlot(Plot):
@@ -45,7 +46,6 @@ class LinePlot(Plot):
         self._shades: dict[str, SpanItem] = {}
         self._handle: Handle | None = None
         self._held = self._hot = False
-        self._came = -LIVE_S
         super().__init__(name, parent, x=x, y=y)
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
@@ -101,11 +101,10 @@ class LinePlot(Plot):
 
     def _came_in(self) -> None:
         """Data that follow painted ones at once are live: while they come, curves are drawn with the thinnest pen."""
-        now = time.monotonic()
-        if self.live or (self._painted and now - self._came < LIVE_S):
+        if self.live or time.monotonic() - self._painted < LIVE_S:
             self.live = True
             self._rest.start()
-        self._came, self._painted = now, False
+        self._painted = -math.inf  # what came now is not painted yet
 
     def _arrived(self) -> None:
         self.live = False

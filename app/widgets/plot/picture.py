@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +75,7 @@ class Plot(pg.GraphicsView):
         """``name`` is English, for those who do not see the picture."""
         super().__init__(parent, useOpenGL=False, background=None)
         self._name = name
-        self.live = self._painted = False
+        self.live, self._painted = False, -math.inf
         self._axes = (x or Axis(), y or Axis())
         self._view: View | None = None
         self._shown = View(0.0, 1.0, 0.0, 1.0)
@@ -338,9 +340,9 @@ class Plot(pg.GraphicsView):
             if self._stale or self._ratio != self.devicePixelRatioF():
                 self._sync(tokens(), QSizeF(self.viewport().size()), self.devicePixelRatioF())
             super().paintEvent(event)
-            self._painted = True
             with painting(self.viewport()) as painter:
                 self._paint_over(painter)
+            self._painted = time.monotonic() if self._full else -math.inf
         except Exception as error:  # one of ours, of a subclass or of an item: it must not come back at every frame
             self._broken = True
             if repr(error) != self._said:

@@ -17,7 +17,7 @@ DASHED_UP_TO = 400  # a dashed pen walks along every vertex
 WIDE_UP_TO = 3000  # points
 ROUGH_FROM = 120  # turns up and down; on noise a wide pen costs up to 200 times a thin one
 SMOOTH_UP_TO = 20000
-WHOLE_UP_TO = 20000
+WHOLE_UP_TO = 5000
 SYMBOLS_UP_TO = 400
 SPACED = 70.0  # pixels between the symbols of a dense curve
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from engine.data.config import FileData
+from engine.data.content import check_memory, file_hash
 from engine.data.dataset import Array, Raw
 from engine.data.errors import (
     LengthMismatch,
@@ -22,7 +23,6 @@ from engine.data.errors import (
     WrongFormat,
     ZipBomb,
 )
-from engine.data.files import check_memory, file_hash
 from engine.data.targets import as_examples, encode
 
 EXAMPLES = ("x_train", "x", "X_train", "X", "train_images", "images", "data", "features", "inputs")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.data.content import file_hash, read_bytes
 from engine.data.dataset import Array, Raw
 from engine.data.errors import MissingFile, TruncatedFile
-from engine.data.files import file_hash, read_bytes
 
 PIXELS = 3 * 32 * 32
 NAMES = {"batches.meta.txt": 1, "fine_label_names.txt": 2}  # file of class names -> label bytes before the pixels

@@ -1,24 +1,17 @@
-"""Users' files: which format, how large, and on to its reader."""
+"""Users' files: which format, and on to its reader."""
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import re
-import zlib
 from pathlib import Path
-
-import psutil
 
 from engine.data.config import FileData
 from engine.data.dataset import Raw
-from engine.data.errors import EmptyFile, MissingFile, TooLarge, UnknownFormat, UnreadableFile, WrongFormat
+from engine.data.errors import EmptyFile, MissingFile, UnknownFormat, UnreadableFile
+from engine.data.idx import IDX_NAME
 
-IDX_NAME = re.compile(r"idx\d-ubyte(\.gz)?$", re.IGNORECASE)
 IDX_TYPES = (b"\x08", b"\x09", b"\x0b", b"\x0c", b"\x0d", b"\x0e")
 TABLES = {".csv", ".tsv", ".txt", ".data", ".tab"}
-MEMORY_SHARE = 0.5
-BLOCK = 1 << 20
 
 
 def read_file(config: FileData, head: int | None = None) -> Raw:
@@ -91,52 +84,3 @@ def detect(path: Path) -> str:
     if stem.suffix.lower() in TABLES:
         return "csv"
     raise UnknownFormat(path=path)
-
-
-def check_memory(path: Path, needed: int) -> None:
-    """Raises:
-    TooLarge: ``needed`` bytes are more than half of what is free.
-    """
-    free = MEMORY_SHARE * psutil.virtual_memory().available
-    if needed > free:
-        raise TooLarge(path=path, needed=f"{needed / 2**30:.1f}", free=f"{free / 2**30:.1f}")
-
-
-def read_bytes(path: Path, factor: float = 1.0, limit: int | None = None) -> bytes:
-    """The content of a plain or gzipped file, or its first ``limit`` bytes.
-
-    Args:
-        factor: bytes of memory that one byte of the content will need.
-
-    Raises:
-        EmptyFile, TooLarge (found before the memory is taken), WrongFormat for damaged gzip.
-    """
-    size = path.stat().st_size
-    if size == 0:
-        raise EmptyFile(path=path)
-    if limit is None:
-        check_memory(path, int(size * factor))
-    if path.suffix != ".gz":
-        with path.open("rb") as file:
-            return file.read(-1 if limit is None else limit)
-    parts: list[bytes] = []
-    total = 0
-    try:
-        with gzip.open(path) as stream:
-            while (limit is None or total < limit) and (part := stream.read(BLOCK)):
-                parts.append(part)
-                total += len(part)
-                check_memory(path, int(total * factor))
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise WrongFormat(path=path, format="gzip", reason=str(error).rstrip(".")) from error
-    return b"".join(parts)[:limit]
-
-
-def file_hash(path: Path) -> tuple[int, str]:
-    """Size in bytes and sha256 of a file."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while part := file.read(BLOCK):
-            digest.update(part)
-            size += len(part)
-    return size, digest.hexdigest()

@@ -12,10 +12,11 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from engine.data.content import check_memory, file_hash
 from engine.data.dataset import Array, Raw
 from engine.data.errors import EmptyFile, LengthMismatch, MissingFile, TruncatedFile, WrongFormat
-from engine.data.files import IDX_NAME, check_memory, file_hash
 
+IDX_NAME = re.compile(r"idx\d-ubyte(\.gz)?$", re.IGNORECASE)
 TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 

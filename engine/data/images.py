@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.data.content import check_memory
 from engine.data.dataset import Array, Raw
 from engine.data.errors import BadImage, NoImages
-from engine.data.files import check_memory
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 TEST_FOLDERS = ("test", "val", "valid", "validation")

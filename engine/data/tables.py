@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.data.config import FileData
+from engine.data.content import file_hash, read_bytes
 from engine.data.dataset import Array, Note, Raw
 from engine.data.errors import EmptyFile, MissingCells, NotUtf8, RaggedTable, TextColumn, TooFewRows, UnknownTarget
-from engine.data.files import file_hash, read_bytes
 from engine.data.targets import encode
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from engine.data import arrays, files
+from engine.data import arrays, content
 from engine.data.config import FileData
 from engine.data.errors import (
     EmptyFile,
@@ -211,6 +211,6 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path, monkeypatch):
 
 def test_what_exceeds_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = save(tmp_path, x=np.zeros((1000, 100)), y=np.zeros(1000))
-    monkeypatch.setattr(files, "MEMORY_SHARE", 1e-9)
+    monkeypatch.setattr(content, "MEMORY_SHARE", 1e-9)
     with pytest.raises(TooLarge, match=r"too large for this machine.*GiB"):
         opened(path)

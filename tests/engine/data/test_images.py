@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.data import files, images
+from engine.data import content, images
 from engine.data.config import FileData
 from engine.data.errors import (
     BadImage,
@@ -215,7 +215,7 @@ def test_images_with_too_many_pixels_are_not_unpacked(folder, monkeypatch):
 
 
 def test_more_images_than_memory(folder, monkeypatch):
-    monkeypatch.setattr(files, "MEMORY_SHARE", 1e-9)
+    monkeypatch.setattr(content, "MEMORY_SHARE", 1e-9)
     with pytest.raises(TooLarge):
         opened(folder)
 

@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
-from engine.data import files, tables
+from engine.data import content, tables
 from engine.data.config import FileData
 from engine.data.errors import (
     EmptyFile,
@@ -175,21 +175,21 @@ def test_unknown_endings(tmp_path):
 
 
 def test_a_table_that_exceeds_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "MEMORY_SHARE", 1e-12)
+    monkeypatch.setattr(content, "MEMORY_SHARE", 1e-12)
     with pytest.raises(TooLarge):
         opened(tmp_path, PLAIN)
 
 
 def test_gzip_bombs_stop_at_the_memory_limit(tmp_path, monkeypatch):
     (tmp_path / "b.csv.gz").write_bytes(gzip.compress(b"1,2,3\n" * 10**6))
-    real = files.check_memory
+    real = content.check_memory
 
     def limited(path, needed):
         if needed > 2**21:
-            monkeypatch.setattr(files, "MEMORY_SHARE", 1e-12)
+            monkeypatch.setattr(content, "MEMORY_SHARE", 1e-12)
         real(path, needed)
 
-    monkeypatch.setattr(files, "check_memory", limited)
+    monkeypatch.setattr(content, "check_memory", limited)
     with pytest.raises(TooLarge):
         read(FileData(path=str(tmp_path / "b.csv.gz")))
 

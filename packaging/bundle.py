@@ -41,6 +41,12 @@ def intruders(folder: Path) -> list[str]:
     return [path.name for path in inside.iterdir() if path.name.startswith(NEVER)]
 
 
+def left_behind(folder: Path) -> list[str]:
+    """Files beside the engine's sources, such as tables, that are not in the program."""
+    files = (path.relative_to(ROOT) for path in (ROOT / "engine").rglob("*.*") if "__pycache__" not in path.parts)
+    return [file.as_posix() for file in files if not (folder / "_internal" / file).exists()]
+
+
 def start(folder: Path, *words: str, home: Path) -> subprocess.CompletedProcess[str]:
     """Run the packaged program with nothing of this environment but a home."""
     environment = {"HOME": str(home), "PATH": os.defpath, "LANG": "C.UTF-8", "QT_QPA_PLATFORM": "offscreen"}
@@ -53,6 +59,7 @@ def start(folder: Path, *words: str, home: Path) -> subprocess.CompletedProcess[
 def self_test(folder: Path) -> list[str]:
     """Complaints about the built program; empty when it is good."""
     found = [f"{name} was packed" for name in intruders(folder)]
+    found += [f"{name} was left behind" for name in left_behind(folder)]
     with tempfile.TemporaryDirectory() as home:
         for words, expected in (
             (["--engine", "--version"], "theodolite-engine "),

@@ -54,6 +54,7 @@ class AdviceList(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shown: list[model_card.Advice] | None = None
+        self._calm = True  # there is nothing to say but so
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(SPACE_3, SPACE_1, SPACE_3, SPACE_2)
         self._column.setSpacing(SPACE_1)
@@ -61,23 +62,24 @@ class AdviceList(QWidget):
 
     def show_advice(self, found: list[model_card.Advice]) -> None:
         """Show these in place of what was there; nothing happens when they are the same."""
+        calm, found = not found, found or [model_card.Advice(tr("Nothing to beware of."))]
         if found == self._shown:
             return
-        self._shown = found
+        self._shown, self._calm = found, calm
         while self._column.count() > 1:
             item = self._column.takeAt(0)
             assert item is not None
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
-        for one in found or [model_card.Advice(tr("Nothing to beware of."))]:
-            what = Label(one.what, "warn" if found else "good", wrap=True)
+        for one in found:
+            what = Label(one.what, "good" if calm else "warn", wrap=True)
             self._column.insertWidget(self._column.count() - 1, what)
             if one.remedy:
                 self._column.insertWidget(self._column.count() - 1, Label(one.remedy, "muted", wrap=True))
 
     def sentences(self) -> list[str]:
         """What is said, in order."""
-        return [one.what for one in self._shown or []]
+        return [] if self._calm else [one.what for one in self._shown or []]
 
 
 class ModelPage(CardGrid):

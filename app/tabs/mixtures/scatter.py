@@ -11,7 +11,7 @@ from app.shell.text import number, tr
 from app.tabs.mixtures.colours import blended, cluster_colour, shades
 from app.tabs.mixtures.picture import DISCRIMINANT, PRINCIPAL, ROW, Array, Density, Picture
 from app.widgets.plot import ScatterPlot
-from app.widgets.plot.legend import Entry
+from app.widgets.plot.legend import SYMBOLS, Entry
 from engine.studies.mixture.kinds import Fitted
 
 COLOURINGS = {"clusters": "By cluster", "doubt": "By uncertainty", "classes": "By known class"}
@@ -71,17 +71,18 @@ def draw(plot: ClusterPlot, shown: Picture, colouring: str, classes: tuple[str, 
     sizes = dot_sizes(doubt) if plot.swelling else None
     words = [_words(row) for row in shown.memberships] if len(shown.x) <= LABELLED else None
     kept: list[str] = []
-    plot.blends, cluster = {}, ""
+    plot.blends, cluster, place = {}, "", -1  # shades have the symbol of their cluster
     for name, at, colour in _groups(shown, doubt, colouring, classes):
         if not len(at) and (name.endswith(BLEND) or colouring != "clusters"):
             continue
         if name.endswith(BLEND):
             plot.blends.setdefault(cluster, []).append(name)
         else:
-            cluster = name
+            cluster, place = name, place + 1
+        symbol = SYMBOLS[place % len(SYMBOLS)]
         labels = [words[i] for i in at.tolist()] if words is not None else None
         size = None if sizes is None else sizes[at]
-        plot.set_points(name, shown.x[at], shown.y[at], labels=labels, colour=colour, sizes=size)
+        plot.set_points(name, shown.x[at], shown.y[at], labels=labels, colour=colour, sizes=size, symbol=symbol)
         kept.append(name)
     plot.keep([*kept, *_outline(plot, shown)])
 

@@ -60,14 +60,16 @@ class ScatterPlot(Plot):
 
     # Data ------------------------------------------------------------------------------------------------------------
     def set_points(
-        self, name: str, x: Any, y: Any, *, labels: list[str] | None = None, colour: str = "", sizes: Any = None
-    ) -> None:
+        self, name: str, x: Any, y: Any, *, labels: list[str] | None = None, colour: str = "", sizes: Any = None,
+        symbol: str = "",
+    ) -> None:  # fmt: skip
         """Add or replace a group.
 
         Args:
             x, y: (n,) each; points with a value that is not finite are not drawn. labels: n names told on hover.
             colour: "#rrggbb" or a token's name; "" takes the next series colour.
             sizes: diameters in pixels, one number or (n,), drawn in classes a quarter apart; None suits the count.
+            symbol: one of legend.SYMBOLS; "" takes the next.
 
         Raises:
             ValueError: the arrays differ in length.
@@ -83,7 +85,7 @@ class ScatterPlot(Plot):
         rank = old.rank if old else next(rank for rank in range(len(taken) + 1) if rank not in taken)
         self._groups[name] = Group(
             name, colour or SERIES[rank % len(SERIES)], rank, xs, ys, list(labels or []), wide,
-            visible=old.visible if old else True,
+            visible=old.visible if old else True, mark=symbol,
         )  # fmt: skip
         self._given = None
         self.refresh()

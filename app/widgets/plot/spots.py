@@ -12,6 +12,7 @@ from app.widgets.plot import legend
 from app.widgets.plot.scale import Axis
 
 SHAPES_UP_TO = 3000  # above it symbols have no rim
+RIM_FROM = 4.0  # diameter below which a rim would leave nothing of the symbol
 SIZE_STEP = 1.25  # each class of sizes is this much larger than the one before
 
 
@@ -20,7 +21,7 @@ class Group:
     """Points of one colour and symbol, with an optional label for each.
 
     Attributes:
-        sizes: diameters in pixels, of all () or of each (n,); None suits the count.
+        sizes: diameters in pixels, of all () or of each (n,); None suits the count. mark: its symbol, "" by rank.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Group:
     labels: list[str]
     sizes: np.ndarray | None = None
     visible: bool = True
+    mark: str = ""
     _scaled: tuple[tuple[bool, bool], np.ndarray, np.ndarray] | None = field(default=None, repr=False)
     _extent: tuple[float, float, float, float] | None = field(default=None, repr=False)
 
@@ -49,7 +51,7 @@ class Group:
 
     def symbol(self) -> str:
         """The symbol that tells it apart."""
-        return legend.SYMBOLS[self.rank % len(legend.SYMBOLS)]
+        return self.mark or legend.SYMBOLS[self.rank % len(legend.SYMBOLS)]
 
     def classes(self, good: np.ndarray) -> list[tuple[float, np.ndarray]]:
         """Diameters in pixels, the largest first, with the indices of their points among the ``good`` ones (n,)."""
@@ -114,6 +116,7 @@ class Spots:
             self._items[size].setData(x[chosen], y[chosen])
 
     def _item(self, group: Group, look: Tokens, many: bool, size: float) -> Stamps:
+        many = many or size < RIM_FROM
         colour = look.colour(group.colour, 0.5 if many else 0.85)
         pen, brush = legend.symbol_style(group.symbol(), colour, colour if many else look.colour("panel"))
         name = ("s" if group.sizes is None else "o") if many else group.symbol()

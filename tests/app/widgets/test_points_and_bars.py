@@ -245,3 +245,18 @@ def test_a_few_thousand_points_are_drawn_as_dots(points: ScatterPlot) -> None:
     image = shot(points)
     at = points.at(0.25, 0.0)
     assert image.pixelColor(at).blue() > image.pixelColor(at).red() + 30
+
+
+def test_symbols_can_be_named_and_small_ones_have_no_rim(qtbot: QtBot) -> None:
+    plot = ScatterPlot("dots")
+    qtbot.addWidget(plot)
+    plot.set_points("a", [0, 1], [0, 1], symbol="t", sizes=8.0)
+    plot.set_points("b", [0, 1], [1, 0], symbol="t", sizes=3.0)
+    plot.resize(300, 200)
+    plot.grab()
+    assert [entry.symbol for entry in plot.entries()] == ["t", "t"]
+    large, small = (plot._spots[name].items()[0] for name in "ab")
+    assert large.opts["symbol"] == "t"
+    assert small.opts["symbol"] == "o"
+    assert small.opts["pen"].style() == Qt.PenStyle.NoPen
+    assert large.opts["pen"].style() != Qt.PenStyle.NoPen

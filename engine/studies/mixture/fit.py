@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,20 +19,23 @@ from engine.studies.mixture.coordinates import (
 )
 from engine.studies.mixture.em import Control, Observe, Outcome
 from engine.studies.mixture.errors import BadStartError, TooFewRowsError, check_columns, check_finite, check_weights
-from engine.studies.mixture.escape import EscapeRules, escape
+from engine.studies.mixture.escape import RULES as ESCAPE
+from engine.studies.mixture.escape import WIDE_RULES, EscapeRules, escape
 from engine.studies.mixture.families import SHARED, Family, degrees_of_freedom, own_matrices
 from engine.studies.mixture.health import spurious
 from engine.studies.mixture.missing import IncompleteRows, nan_mean_and_covariance
 from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.parameters import Array, Parameters
 from engine.studies.mixture.prior import THIN
-from engine.studies.mixture.race import RULES, Raced, RaceRules, join, race, renumber, run_all, waves
+from engine.studies.mixture.race import RULES, WIDE, Raced, RaceRules, join, race, renumber, run_all, waves
 from engine.studies.mixture.regularise import Guard
 from engine.studies.mixture.starts import MIXED, StartKind, Starts, kind_of
 from engine.studies.mixture.sweep import MemoryRows
 from engine.studies.mixture.variants import annealed_em, classification_em, stochastic_em
 
 Method = Literal["em", "cem", "sem", "annealing"]
+# Entries of the features of a table below which it stays with the processor.
+DEVICE_FROM = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Options:
         ridge: added to variances after scaling (scikit-learn's reg_covar); None leaves only the floor.
         shares: of the kinds of starts. resolution: (d,) rounding step of each column, 0 where none, or None.
         seed: of everything random. reseed: whether collapsed components are seeded anew.
+        device: "cpu" for NumPy, else a device as torch names it, where the passes of EM over large complete tables
+            run. warn: hears why a device could not serve; None gives a Python warning.
     """
 
     starts: int = 50
@@ -64,6 +69,8 @@ class Options:
     resolution: Array | None = None
     seed: int = 0
     reseed: bool = True
+    device: str = "cpu"
+    warn: Callable[[str], None] | None = None
 
     def control(self) -> Control:
         """What EM needs of this."""
@@ -256,7 +263,9 @@ def escape_rules(task: Task, options: Options) -> EscapeRules | None:
         return None
     if options.escapes != "auto":
         return options.escapes
-    return EscapeRules() if task.thin and task.family not in SHARED else None
+    if not task.thin or task.family in SHARED:
+        return None
+    return ESCAPE if task.rows.dimension < WIDE else WIDE_RULES
 
 
 def extended(raced: Raced, outcome: Outcome) -> Raced:
@@ -299,7 +308,7 @@ def prepare(x: Array, components: int, family: Family, options: Options, weights
     return Task(
         scaled,
         frame,
-        MemoryRows(inner.to(scaled)),
+        rows_for(inner.to(scaled), options),
         guard,
         total,
         weights,
@@ -308,6 +317,16 @@ def prepare(x: Array, components: int, family: Family, options: Options, weights
         thin,
         total * frame.log_volume,
     )
+
+
+def rows_for(y: Array, options: Options) -> MemoryRows:
+    """Rows (n, d) in fit coordinates where the options want them; small tables stay where no transfers are due."""
+    n, d = y.shape
+    if options.device == "cpu" or n * d * (d + 3) // 2 < DEVICE_FROM:
+        return MemoryRows(y)
+    from engine.studies.mixture.device_rows import rows_on, say
+
+    return rows_on(options.device, y, options.warn or say)
 
 
 def check_size(n: int, d: int, components: int, family: Family, options: Options) -> tuple[bool, PriorKind]:

@@ -131,5 +131,5 @@ class FitRun:
 
 def fit_options(config: FitConfig, run: Run, setting: Setting) -> Options:
     """How the mathematics is asked to fit."""
-    options = replace(options_of(config, setting.table), starts=config.starts, tolerance=config.tolerance)
+    options = replace(options_of(config, setting.table, run), starts=config.starts, tolerance=config.tolerance)
     return replace(options, method=config.method) if config.method in ("cem", "sem", "annealing") else options

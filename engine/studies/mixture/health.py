@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.studies.mixture.families import OWN_SCATTER, Family, degrees_of_freedom
+from engine.studies.mixture.families import OWN_SCATTER, SHARED, Family, degrees_of_freedom
 from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.parameters import Array, Parameters
-from engine.studies.mixture.prior import THIN
+from engine.studies.mixture.prior import THIN, PooledPrior
 from engine.studies.mixture.regularise import Guard
 
 # Training minus out-of-bag log-likelihood per row above which a fit is called overfitted.
@@ -29,10 +29,14 @@ def smallest_ratios(params: Parameters, guard: Guard) -> Array:
 def spurious(params: Parameters, family: Family, guard: Guard, total: float) -> NDArray[np.bool_]:
     """Chains with a component at the floor that has fewer than d + 1 rows: (R,) (McLachlan & Peel 2000, section 3.10).
 
+    The rows that a pooled prior adds to each component count too: with them the objective is bounded, and a component
+    is at the floor because its columns are rounded, not because it sits on a few rows.
+
     Args:
         total: sum of row weights.
     """
-    few = params.weights * total < params.dimension + 1
+    added = guard.prior.strength if isinstance(guard.prior, PooledPrior) and family not in SHARED else 0.0
+    few = params.weights * total + added < params.dimension + 1
     low = smallest_ratios(params, guard) <= AT_FLOOR
     return np.atleast_1d((params.active & few & low).any(axis=1))
 

@@ -53,7 +53,7 @@ class Pace:
             done, idle = (0, 0) if staged.search is None else (staged.search.rounds, staged.search.idle)
             if staged.idle(label) or int(label.removeprefix("escape ")) > done + rules.patience - idle:
                 return 0
-            return rules.chains * (rules.shaken + rules.settle) + rules.keep * USUAL / 2
+            return rules.passes + rules.keep * USUAL / 2
         if label == FINALISTS:
             return USUAL * (1 if staged.agreed else min(staged.count, staged.rules.finalists))
         if staged.idle(label):
@@ -88,6 +88,6 @@ class Pace:
         return float(np.clip(more, 1, options.max_iterations).sum())
 
 
-def _values(chains: NDArray[np.int32], values: Array, wanted: NDArray[np.int32]) -> Array:
+def _values(chains: NDArray[np.integer], values: Array, wanted: NDArray[np.integer]) -> Array:
     order = np.argsort(chains)
-    return values[order[np.searchsorted(chains, wanted, sorter=order)]].astype(np.float64)
+    return values[order[np.searchsorted(chains, wanted, sorter=order)]]

@@ -18,6 +18,8 @@ from engine.studies.mixture.sweep import Rows
 
 # Short and float32 fits are enough to rank starts; statistics of this many entries make float32 pay.
 FLOAT32_FROM = 20_000
+# Columns from which on an iteration is dear.
+WIDE = 30
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class RaceRules:
     wave: int = 40
     agree: int = 5
     agreement: float = 1e-6
-    wide: int = 30
+    wide: int = WIDE
     early: int = 4
 
 
@@ -179,7 +181,7 @@ def short_wave(
     observe: Observe | None = None,
 ) -> tuple[Outcome, Array]:
     """Short runs of some starts, and where each climb seems to end, (R,), by which starts are ranked."""
-    brief = replace(control, max_iterations=rules.short, dtype=_fast(rows, control))
+    brief = replace(control, max_iterations=rules.short, dtype=fast_type(rows, control))
     trace, numbers = Trace(observe), np.array(wave)
     out = _short(
         rows,
@@ -287,7 +289,7 @@ def polished(
     observe: Observe | None = None,
 ) -> Outcome:
     """Run to convergence in float32 where that pays, then to convergence in float64."""
-    fast = replace(control, dtype=_fast(rows, control))
+    fast = replace(control, dtype=fast_type(rows, control))
     if fast.dtype == np.float64:
         return expectation_maximisation(rows, params, family, guard, control, weights=weights, observe=observe)
     rough = expectation_maximisation(rows, params, family, guard, fast, weights=weights, observe=observe)
@@ -326,7 +328,8 @@ def overwrite(outcome: Outcome, chains: NDArray[np.intp], other: Outcome) -> Non
         getattr(outcome, name)[chains] = getattr(other, name)
 
 
-def _fast(rows: Rows, control: Control) -> Any:
+def fast_type(rows: Rows, control: Control) -> Any:
+    """The type of rough climbs: float32 where it pays, else what was asked for."""
     if control.dtype == np.float64 and rows.n * rows.dimension >= FLOAT32_FROM:
         return np.float32
     return control.dtype

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.studies.mixture.bagged import Bagged
 from engine.studies.mixture.coordinates import to_frame
 from engine.studies.mixture.families import DIAGONAL, FAMILIES, Family
-from engine.studies.mixture.fit import Options, Task, prepare
+from engine.studies.mixture.fit import DEFAULTS, Options, Task, prepare
 from engine.studies.mixture.gaps import on_axes, whole_rows
 from engine.studies.mixture.kinds import Fitted
 from engine.studies.mixture.mixture import Mixture
@@ -66,8 +66,8 @@ def projection_of(fitted: Fitted) -> Projection:
     return Projection(np.zeros(p), np.asarray(fitted.axes), max(float(residual), 1e-9 * float(total) / p))
 
 
-def refit_setting(fitted: Fitted, maxima: int) -> Refits:
-    """What bagged EM needs, from so many of the first maxima."""
+def refit_setting(fitted: Fitted, maxima: int, options: Options = DEFAULTS) -> Refits:
+    """What bagged EM needs, from so many of the first maxima; of the options, where it runs."""
     family: Family = next(name for name in FAMILIES if name == fitted.family)
     prior: Any = fitted.prior
     scaling: Any = fitted.scaling
@@ -77,12 +77,12 @@ def refit_setting(fitted: Fitted, maxima: int) -> Refits:
         took = whole_rows(x)
         x = ((x[took] - fitted.scores_mean) / fitted.scores_scale) @ fitted.axes
         solutions = [Mixture(np.array(fitted.weights), fitted.score_means, fitted.score_covariances, family)]
-        options = Options(prior=prior, scaling="none")
+        options = replace(options, prior=prior, scaling="none")
     else:
         if len(fitted.dof):
             took = whole_rows(x)
         x, solutions = x[took], _solutions(fitted, family)
-        options = Options(prior=prior, scaling=scaling, resolution=np.array(fitted.resolution))
+        options = replace(options, prior=prior, scaling=scaling, resolution=np.array(fitted.resolution))
     task = prepare(x, len(fitted.weights), family, options)
     diagonal = family in DIAGONAL
     starts = [to_frame(task.frame, one, diagonal, task.guard) for one in solutions[:maxima]]

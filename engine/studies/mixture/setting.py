@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,11 +53,14 @@ class Setting:
         return self.table.x
 
 
-def prepare_table(config: SelectConfig | FitConfig, run: Run, *, complete: bool, keep: bool = False) -> Setting:
+def prepare_table(
+    config: SelectConfig | FitConfig, run: Run, *, complete: bool | Callable[[Table], bool], keep: bool = False
+) -> Setting:
     """Read the table and warn of everything that was done to it.
 
     Args:
-        complete: whether rows with missing values are left out, because the method needs all of a row.
+        complete: whether rows with missing values are left out, because the method needs all of a row; may depend on
+            the table.
         keep: whether they stay in the table nevertheless, only to be given memberships in the end.
 
     Raises:
@@ -67,6 +70,7 @@ def prepare_table(config: SelectConfig | FitConfig, run: Run, *, complete: bool,
     size = SELECT_ROWS if isinstance(config, SelectConfig) else 0
     sampling = Sampling(config.seed, size, reading_progress(run)) if in_parts else None
     table = load_table(config.data, run.input, sampling)
+    complete = complete(table) if callable(complete) else complete
     if fresh:
         passed = ("rounded", "missing") if complete else ("rounded",)
         for template, params in told([note for note in table.notes if note.kind not in passed]):
@@ -142,9 +146,10 @@ def sample_of(n: int, seed: int) -> NDArray[np.intp]:
     return np.sort(generator(seed, "picture").choice(n, PICTURE_ROWS, replace=False))
 
 
-def options_of(config: SelectConfig | FitConfig, table: Table) -> Options:
-    """How the mathematics is asked to fit."""
-    return Options(prior=config.prior, scaling=config.data.scaling, resolution=table.resolution, seed=config.seed)
+def options_of(config: SelectConfig | FitConfig, table: Table, run: Run) -> Options:
+    """How the mathematics is asked to fit, and where."""
+    return Options(prior=config.prior, scaling=config.data.scaling, resolution=table.resolution, seed=config.seed,
+                   device=run.device, warn=run.warn)  # fmt: skip
 
 
 class Tick:

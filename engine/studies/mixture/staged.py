@@ -128,7 +128,9 @@ class StagedFit:
     def _escape(self, observe: Observe | None, tick: Observe | None) -> None:
         task, raced, rules = self.task, self._ran(), escape_rules(self.task, self.options) or ESCAPE
         if self.search is None:
-            self.search = Search.begin(raced.outcome.take(np.flatnonzero(raced.finished)), task.guard, rules)
+            self.search = Search.begin(
+                raced.outcome.take(np.flatnonzero(raced.finished)), task.family, task.guard, task.total, rules
+            )
         self.search = escape_round(
             task.rows,
             self.search,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +23,11 @@ Block = tuple[slice, Real]
 Respond = Callable[[Real, slice], Real]
 # Sees each block: rows, memberships (G, R, c) before weighting, log densities (R, c).
 Visit = Callable[[slice, Real, Real], None]
+# A pass with given coefficients; rows that have ``accumulate`` make it by themselves, as those on another device do.
+Accumulate = Callable[
+    [Kernel, Any, tuple[int, int], Array | None, Any, Respond, Visit | None],
+    tuple[Array, Array],
+]
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,28 @@ def sweep(
     kernel = kernel or choose(params.diagonal, params.dimension)
     r, g, d = params.means.shape
     theta = kernel.coefficients(params, dtype)
+    accumulate: Accumulate = getattr(rows, "accumulate", None) or partial(sum_over_blocks, rows)
+    sums, likelihood = accumulate(kernel, theta, (r, g), weights, dtype, respond, visit)
+    n, first, second = kernel.moments(sums, (r, g, d))
+    if common is not None:
+        totals: Array = squares.totals(weights, params.diagonal)  # type: ignore[union-attr]
+        likelihood -= 0.5 * quadratic(common, totals)
+        second = np.broadcast_to(totals[:, None], (r, 1, *totals.shape[1:]))
+    return Moments(likelihood, n, first, second)
+
+
+def sum_over_blocks(
+    rows: Rows,
+    kernel: Kernel,
+    theta: Any,
+    shape: tuple[int, int],
+    weights: Array | None,
+    dtype: Any,
+    respond: Respond,
+    visit: Visit | None,
+) -> tuple[Array, Array]:
+    """The pass itself, block by block: sums (G * R, .) and log-likelihoods (R,) in float64."""
+    r, g = shape
     sums: Any = 0.0
     likelihood = np.zeros(r)
     for block, phi in rows.blocks(kernel, dtype, block_height(r * g)):
@@ -148,12 +176,7 @@ def sweep(
             likelihood += (density * w).sum(axis=1, dtype=np.float64)
             z *= w.astype(dtype, copy=False)
         sums = sums + kernel.gather(z.reshape(g * r, -1), phi)
-    n, first, second = kernel.moments(np.asarray(sums, dtype=np.float64), (r, g, d))
-    if common is not None:
-        totals: Array = squares.totals(weights, params.diagonal)  # type: ignore[union-attr]
-        likelihood -= 0.5 * quadratic(common, totals)
-        second = np.broadcast_to(totals[:, None], (r, 1, *totals.shape[1:]))
-    return Moments(likelihood, n, first, second)
+    return np.asarray(sums, dtype=np.float64), likelihood
 
 
 def look(rows: Rows, params: Parameters, visit: Visit) -> None:

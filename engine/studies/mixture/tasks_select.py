@@ -88,7 +88,7 @@ class Select:
         components = [g for g in range(config.smallest, config.largest + 1) if g <= len(setting.x)]
         families = tuple(family for family in nested_order() if family in config.families)
         board = Board(families, components or [1])
-        over = Selection(setting.x, board.components, options_of(config, setting.table), config.starts)
+        over = Selection(setting.x, board.components, options_of(config, setting.table, run), config.starts)
         if (state := run.restored()) is not None:
             board.restore(state["board"])
             over.restore(state["selection"])

@@ -97,7 +97,7 @@ class Stable:
         """Batches of resamples, each published as it ends."""
         assert config.mixture is not None
         fitted: Fitted = run.input(config.mixture)
-        refits = refit_setting(fitted, config.maxima)
+        refits = refit_setting(fitted, config.maxima, Options(device=run.device, warn=run.warn))
         task, start = refits.task, refits.start
         sums = Sums.empty(len(fitted.x), start.components)
         if fitted.took_part > len(fitted.x) and run.restored() is None:

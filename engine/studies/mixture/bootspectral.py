@@ -136,11 +136,10 @@ class BootSpectral(Resampled):
     def finish(self) -> Chains:
         """The M-step of the averaged memberships, on the axes of all rows."""
         ended = [chain.params for chain in self._chains if chain.params is not None]
-        active = np.concatenate([params.active for params in ended])
-        memberships = self.average.memberships(active)
+        memberships, there = self.average.memberships(np.concatenate([params.active for params in ended]))
         rows = MemoryRows(self.projection.scores(self.x))
         moments = membership_moments(rows, memberships, self.family in DIAGONAL)
-        return self.chains(maximise(self.family, moments, self.guard, active=active), memberships)
+        return self.chains(maximise(self.family, moments, self.guard, active=there), memberships)
 
     def state(self) -> dict[str, Any]:
         """Plain arrays from which ``restore`` goes on."""

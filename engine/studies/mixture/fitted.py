@@ -137,7 +137,7 @@ def of_boot(config: FitConfig, setting: Setting, boot: BootFit, rules: ChainRule
         share=np.bincount(member, minlength=len(leaders)) / count, maxima_log_likelihoods=likelihoods[leaders],
         barrier=np.full((len(leaders), len(leaders)), np.nan), eigenvalues=boot.spectrum.values, complete=True,
         **traces_of(chains.log_likelihood, chains.out_of_bag, chains.weights, chains.cosine, chains.params.weights,
-                    np.argsort(-window, kind="stable"), rules, config.method),
+                    np.lexsort((-window, np.arange(count) != chains.best)), rules, config.method),
         **({"scaling": "none"} if wide else _axes(boot)),
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 from engine.studies.mixture.agreement import adjusted_rand_index
 from engine.studies.mixture.bagged import bagged_em
 from engine.studies.mixture.boot_fit import boot_fit
-from engine.studies.mixture.bootem import Averages, ChainRules, ChainStep, boot_em, settled
+from engine.studies.mixture.bootem import Averages, BootEM, ChainRules, ChainStep, boot_em, settled
 from engine.studies.mixture.bootspectral import weighted_projection
 from engine.studies.mixture.coordinates import to_frame
 from engine.studies.mixture.em import Control
@@ -173,7 +173,36 @@ def test_out_of_bag_averages_by_hand() -> None:
     rows = slice(0, 3)
     average.add(rows, np.array([[[1.0, 0.5, 0.2]], [[0.0, 0.5, 0.8]]]), np.array([[1.0, 0, 0]]))
     average.add(rows, np.array([[[0.6, 0.7, 0.4]], [[0.4, 0.3, 0.6]]]), np.array([[1.0, 1, 0]]))
-    np.testing.assert_allclose(average.memberships(np.ones((1, 2), bool))[0], [[0.8, 0.2], [0.7, 0.3], [0.3, 0.7]])
+    z, there = average.memberships(np.ones((1, 2), bool))
+    np.testing.assert_allclose(z[0], [[0.8, 0.2], [0.7, 0.3], [0.3, 0.7]])
+    assert there.tolist() == [[True, True]]
+    z, there = average.memberships(np.array([[True, False]]))
+    np.testing.assert_allclose(z[0], [[1, 0], [1, 0], [1, 0]])
+    assert there.tolist() == [[True, False]]
+
+
+def test_a_component_that_owns_no_row_is_gone() -> None:
+    average = Averages(1, 3, 4)
+    z = np.array([[1.0, 1, 0, 0], [0, 0, 0.9, 1], [0, 0, 0.1, 0]])
+    average.add(slice(0, 4), z[:, None], np.ones((1, 4)))
+    found, there = average.memberships(np.ones((1, 3), bool))
+    assert there.tolist() == [[True, True, False]]
+    np.testing.assert_allclose(found[0], [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]])
+
+
+def test_of_chains_alike_in_likelihood_the_most_agreed_one_is_taken() -> None:
+    x = np.arange(30.0)[:, None]
+    task = prepare(x, 2, "VVV", Options(prior="off"))
+    start = task.rows  # any rows: only the choice is looked at
+    one = to_frame(task.frame, Mixture(np.full(2, 0.5), x[[3, 20]], np.full((2, 1, 1), 40.0)), False, task.guard)
+    run = BootEM(start, one.take(np.zeros(4, int)), "VVV", task.guard, 0)
+    near, far = np.eye(2)[np.repeat([0, 1], 15)], np.eye(2)[np.tile([0, 1], 15)]
+    z = np.array([far, near, near, near])
+    noise = np.random.default_rng(0).normal(0, 0.1, (20, 4))
+    whole = np.ones(4, bool)
+    assert run._agreed(noise + np.array([0.03, 0, 0, -5]), whole, z) in (1, 2)
+    assert run._agreed(noise + np.array([3.0, 0, 0, 0]), whole, z) == 0
+    assert run._agreed(noise + np.array([3.0, 0, 0, 0]), whole & (np.arange(4) > 0), z) in (1, 2, 3)
 
 
 def test_stop_rule_needs_two_level_windows() -> None:

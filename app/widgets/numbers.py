@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,7 +38,7 @@ from app.widgets.plot.table import Table
 from engine.studies.contract import Measure
 
 Index = QModelIndex | QPersistentModelIndex
-DEFINITION = 78  # px: five lines of a definition; the whole is in the tooltip
+DEFINITION = 5  # lines of a definition; the whole is in the tooltip
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,6 @@ class NumbersPanel(QFrame):
         self._heading = Label("", "section")
         self._callout = Callout()
         self._definition = Label("", "caption", wrap=True)
-        self._definition.setMaximumHeight(theme().px(DEFINITION))
         self._definition.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._empty = Label("", "muted", wrap=True)
         self._empty.setContentsMargins(SPACE_3, SPACE_2, SPACE_3, 0)
@@ -278,6 +278,9 @@ class NumbersPanel(QFrame):
         self._empty.setText(tr("The run's numbers appear here, each with its definition and source."))
         self.view.viewport().update()
         self._copy.say(tr("Copy the numbers"))
+        lines = "\n".join([tr("Numbers")] * DEFINITION)  # scripts differ in the height of their lines
+        room = QFontMetricsF(theme().font(CAPTION)).boundingRect(QRectF(0, 0, 1000, 1000), 0, lines)
+        self._definition.setMaximumHeight(math.ceil(room.height()))
         self._fit()
 
     def _fit(self) -> None:

@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 from app.shell.text import MINUS, tr
 from app.widgets.form.number_box import NumberBox, parse, written
 from app.widgets.form.shape import FieldSpec
-from app.widgets.labels import restyle, tool
+from app.widgets.labels import ElidedTick, restyle, tool
 from engine.artifacts.refs import ArtifactRef
 
 Provider = Callable[[str], list[tuple[str, ArtifactRef]]]
@@ -201,9 +201,9 @@ class SeveralEditor(Editor):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        self.boxes: list[QCheckBox] = []
+        self.boxes: list[ElidedTick] = []
         for _ in spec.shape.choices:
-            box = QCheckBox()
+            box = ElidedTick()
             box.toggled.connect(self.changed)
             column.addWidget(box)
             self.boxes.append(box)
@@ -422,7 +422,7 @@ class RefsEditor(Editor):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(2)
-        self.boxes: list[tuple[QCheckBox, ArtifactRef]] = []
+        self.boxes: list[tuple[ElidedTick, ArtifactRef]] = []
         self.refresh()
 
     def refresh(self) -> None:
@@ -437,7 +437,7 @@ class RefsEditor(Editor):
         choices = choices + [(str(ref), ref) for ref in self._refs if not any(_same(ref, other) for other in known)]
         self.boxes = []
         for label, ref in choices:
-            box = QCheckBox(label)
+            box = ElidedTick(label)
             box.setChecked(any(_same(ref, other) for other in self._refs))
             box.toggled.connect(self._ticked)
             self._column.addWidget(box)

@@ -70,7 +70,12 @@ class Row:
         self.label = Label("", "muted", wrap=True)
         self.label.setBuddy(self.editor.inner)
         self.label.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
-        tall = isinstance(self.editor, RefsEditor) or node.spec.shape.sort == "several"
+        if node.spec.shape.sort == "several":  # its choices have many words
+            layout.addWidget(self.label, row, 0, 1, 2)
+            layout.addWidget(self.editor, row + 1, 0, 1, 2)
+            layout.addWidget(self._error, row + 2, 0, 1, 2)
+            return
+        tall = isinstance(self.editor, RefsEditor)
         layout.addWidget(self.label, row, 0, Qt.AlignmentFlag.AlignTop if tall else Qt.AlignmentFlag.AlignVCenter)
         layout.addWidget(self.editor, row, 1)
         layout.addWidget(self._error, row + 1, 1)

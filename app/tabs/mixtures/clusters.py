@@ -192,7 +192,8 @@ class ClustersPage(QWidget):
         found = self.model.mixture
         assert found is not None
         words: dict[str, object] = {
-            "model": f"{found.family} {len(found.weights)}", "shown": number(shown), "n": number(found.took_part),
+            "model": f"{found.family} {len(found.weights)}", "shown": number(shown),
+            "n": number(max(found.took_part, len(found.x))),
         }  # fmt: skip
         if self.model.solution:
             words |= {"k": self.model.solution + 1, "of": len(found.share)}
@@ -201,7 +202,7 @@ class ClustersPage(QWidget):
             template = "the best start so far; {model}, {shown} rows"
         elif self.scatter.is_density():
             words["shown"] = number(len(found.x))
-            all_there = len(found.x) == found.took_part
+            all_there = len(found.x) >= found.took_part
             template = (
                 "{model}, density of {n} rows; ellipses: 1 and 2 σ" if all_there
                 else "{model}, density of a random {shown} of {n} rows; ellipses: 1 and 2 σ"
@@ -278,7 +279,7 @@ class ClustersPage(QWidget):
         pairs = pairs_of(found, names, row_colours(shown, colouring), at, mixture, legend(found, colouring))
         self.pairs.show_pairs(pairs)
         self.pairs_card.show_body()
-        words = {"shown": number(len(pairs.rows)), "n": number(found.took_part)}
+        words = {"shown": number(len(pairs.rows)), "n": number(max(found.took_part, len(found.x)))}
         self.pairs_card.set_caption("{shown} of {n} rows; ellipses: 2 σ; click a panel to enlarge it", **words)
 
     def _enlarge(self, across: str, up: str) -> None:

@@ -54,12 +54,12 @@ class MaximaPage(CardGrid):
         self.starts = ScatterPlot("Starts", x=Axis("agreement with the best (ARI)"), y=Axis("log L", "nat"))
         self.map = ScatterPlot("Map of solutions", x=Axis("first axis", "nat"), y=Axis("second axis", "nat"))
         self.share = Basins("Basins", x=Axis("maximum", whole=True), y=Axis("starts", "%"))
-        self.tree = ScatterPlot("Ways between maxima", x=Axis("maximum"), y=Axis("log L", "nat"))
+        self.tree = ScatterPlot("Barriers", x=Axis("maximum"), y=Axis("log L", "nat"))
         self.starts_card = self.add(Card("Starts", empty="A dot for every start, with where it ended, appears here."))
         self.map_card = self.add(Card("Map of solutions", empty="How far apart the solutions lie appears here."))
         self.share_card = self.add(Card("Basins", empty="The share of the starts in each maximum appears here."))
         self.tree_card = self.add(
-            Card("Ways between maxima", empty="How far the likelihood falls between the maxima appears here.")
+            Card("Barriers", empty="How far the likelihood falls between the maxima appears here.")
         )
         for card, plot in self._pairs():
             card.set_body(plot)

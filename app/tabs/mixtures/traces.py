@@ -14,7 +14,7 @@ from app.widgets.grid import CardGrid
 from app.widgets.plot import Axis, LinePlot
 from engine.studies.mixture.kinds import Fitted
 
-BURN, WINDOW = "burn-in", "window of the stop rule"
+BURN, WINDOW = "burn-in", "stop window"
 
 
 class TracesPage(CardGrid):
@@ -85,10 +85,9 @@ class TracesPage(CardGrid):
             return
         steps = np.arange(1, len(weights) + 1)
         for k in range(weights.shape[2]):
-            name = tr("cluster {k}", k=k + 1)
-            self.weights.set_series(name, steps, 100 * weights[:, best, k], colour=cluster_colour(k))
+            self.weights.set_series(str(k + 1), steps, 100 * weights[:, best, k], colour=cluster_colour(k))
         _shade(self.weights, found, len(weights))
-        self.weights_card.set_caption("of the best chain")
+        self.weights_card.set_caption("of the clusters in the best chain")
 
 
 def best_chain(found: Fitted) -> int | None:
@@ -111,9 +110,9 @@ def _draw(plot: LinePlot, found: Fitted, values: np.ndarray[Any, Any]) -> int | 
         gap = np.full((1, len(others)), np.nan)
         x = np.tile(np.append(steps, np.nan), len(others))
         y = np.concatenate([values[:, others], gap]).T.reshape(-1)
-        plot.set_series(tr("other chains") if best is not None else tr("chains"), x, y, colour="muted")
+        plot.set_series(tr("others") if best is not None else tr("chains"), x, y, colour="muted")
     if best is not None:
-        plot.set_series(tr("best chain"), steps, values[:, best], colour="accent")
+        plot.set_series(tr("best"), steps, values[:, best], colour="accent")
     _shade(plot, found, len(values))
     return best
 

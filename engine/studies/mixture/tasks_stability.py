@@ -14,8 +14,10 @@ from engine.studies.contract import Cost, TaskConfig
 from engine.studies.mixture.bagged import BATCH, Bagged, bagged_em
 from engine.studies.mixture.config import FitConfig, StabilityConfig
 from engine.studies.mixture.cost import stability_cost
+from engine.studies.mixture.em import Iteration
 from engine.studies.mixture.escape import resample
 from engine.studies.mixture.fit import Options
+from engine.studies.mixture.fit_run import PROGRESS_SECONDS, Due
 from engine.studies.mixture.health import GAP
 from engine.studies.mixture.kinds import Fitted, StabilityReport
 from engine.studies.mixture.parameters import Array
@@ -83,6 +85,28 @@ class Sums:
         return float((self.likelihood[seen] / self.times[seen]).mean()) if seen.any() else float("nan")
 
 
+class Climbs:
+    """Sees the passes of a batch: lets Stop take effect, and counts the refits that have converged.
+
+    Args:
+        done: resamples before the batch. size: of the batch. maxima: from which each is refitted. total: resamples.
+    """
+
+    def __init__(self, run: Run, done: int, size: int, maxima: int, total: int) -> None:
+        self._run, self._tick, self._due = run, Tick(run), Due(PROGRESS_SECONDS)
+        self._done, self._size, self._maxima, self._total = done, size, maxima, total
+        self._begun = 0
+
+    def __call__(self, seen: Iteration) -> None:
+        """After every pass."""
+        self._tick()
+        self._begun += seen.step == 0
+        if self._due.now():
+            ended = self._begun - len(seen.chains) / self._size
+            self._run.progress(self._done + self._size * ended / self._maxima, self._total, "resampling")
+            self._due.done()
+
+
 class Stable:
     """Task mixture.stability."""
 
@@ -107,10 +131,11 @@ class Stable:
             arrays = {name: np.array(array) for name, array in state.items() if name != "training"}
             sums = Sums(**arrays, training=float(state["training"]))
         sizes = [min(BATCH, config.replicates - at) for at in range(0, config.replicates, BATCH)]
-        tick = Tick(run)
         for unit in run.units([f"{size} resamples" for size in sizes]):
-            found = bagged_em(task.rows, start, refits.family, task.guard, Options().control(), unit.seed,
-                              sizes[unit.index], observe=tick)  # fmt: skip
+            size = sizes[unit.index]
+            climbs = Climbs(run, len(sums.jaccard), size, start.chains, config.replicates)
+            found = bagged_em(task.rows, start, refits.family, task.guard, Options().control(), unit.seed, size,
+                              observe=climbs)  # fmt: skip
             sums.add(found, unit.seed, refits.took, refits.others(found))
             run.checkpoint(dict(vars(sums)))
             run.progress(len(sums.jaccard), config.replicates)

@@ -215,6 +215,15 @@ def test_stability_of_clear_clusters(truth, tmp_path):
     assert (found.memberships.argmax(axis=1) == fitted.labels()).mean() > 0.98
 
 
+def test_stability_tells_how_many_refits_have_converged(truth, tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.studies.mixture.tasks_stability.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(fit_run, "SHARE", 0)
+    fake = run(StabilityConfig(mixture=ref("mixture"), replicates=30), tmp_path, {"mixture": truth.last("mixture")})
+    done = np.array([one for one, total, _ in fake.progressed if total == 30])
+    assert (np.diff(done) >= 0).all() and done[0] == 0 and done[-1] == 30
+    assert len(set(done.tolist())) > 6
+
+
 def test_stability_resumes_to_the_same(truth, tmp_path):
     config, inputs = StabilityConfig(mixture=ref("mixture"), replicates=60), {"0/mixture": truth.last("mixture")}
     whole = FakeRun(tmp_path, 0, inputs)
@@ -344,7 +353,7 @@ def test_a_messy_table_is_fitted_and_explained(messy, tmp_path):
     assert any("name holds text" in line for line in said)
     assert any("2 rows have missing values" in line for line in said)
     chosen = run(SelectConfig(data=data, families=("EEE",), largest=3), tmp_path)
-    assert chosen.last("choice").rows == 98
+    assert chosen.last("choice").rows == 100
     assert chosen.last("choice").best("bic") == ("EEE", 2)
     stable = run(StabilityConfig(mixture=ref("mixture"), replicates=10), tmp_path, {"mixture": found})
     assert stable.last("stability").verdicts == ("stable", "stable")

@@ -1,13 +1,9 @@
-"""Resampled fits against bagging in the full space, steadiness over seeds, and memory of fits from disk."""
+"""Resampled fits against bagging in the full space, and steadiness over seeds."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,45 +87,3 @@ def test_defaults_are_steady_over_seeds(name: str, g: int, least: float) -> None
     print(f"{name}: {100 * alike.mean(axis=1).max():.0f} % of seeds alike, ARI {score:.3f}, {spent:.2f} s a fit")
     assert alike.mean(axis=1).max() >= 0.95
     assert score >= least
-
-
-STREAM = """
-import sys, time, resource
-from pathlib import Path
-from engine.studies.mixture.fit import Options
-from engine.studies.mixture.stream import Source
-from engine.studies.mixture.streamed import fit_stream
-begun = time.process_time()
-found = fit_stream(Source(Path(sys.argv[1])), 5, options=Options(starts=20, max_iterations=60))
-print(time.process_time() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, found.log_likelihood)
-"""
-
-
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("rows", [1_000_000, 10_000_000])
-def test_rows_on_disk(rows: int, tmp_path: Path) -> None:
-    """Rows x 10 columns from Parquet with less than 1.5 GB of memory."""
-    import polars as pl
-
-    if shutil.disk_usage(tmp_path).free < rows * 200:
-        pytest.skip("not enough disk for this table")
-    write_table(tmp_path / "t.parquet", rows, pl)
-    command = [sys.executable, "-c", STREAM, str(tmp_path / "t.parquet")]
-    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=3600)
-    seconds, gigabytes, _ = map(float, out.stdout.split())
-    print(f"{rows} rows: {seconds:.1f} CPU s, {gigabytes:.2f} GB")
-    assert gigabytes < 1.5
-
-
-def write_table(path: Path, rows: int, pl: object) -> None:
-    """Five clusters in ten columns, written through a memory map so that this process stays small."""
-    rng = np.random.default_rng(0)
-    means = 2 * rng.standard_normal((5, 10))
-    raw = path.with_suffix(".f64")
-    table = np.memmap(raw, np.float64, "w+", shape=(rows, 10))
-    for start in range(0, rows, 500_000):
-        stop = min(start + 500_000, rows)
-        table[start:stop] = means[rng.integers(5, size=stop - start)] + rng.standard_normal((stop - start, 10))
-    frame = pl.DataFrame({f"c{i}": table[:, i] for i in range(10)})
-    frame.write_parquet(path, row_group_size=131_072)
-    raw.unlink()

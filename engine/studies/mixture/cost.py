@@ -26,8 +26,8 @@ PASSES = 25  # of a start that runs out
 RACED = 8  # of a start in a race: all make short runs, or only the first ten where these agree; a few run out
 PASS = 4e-4  # seconds of a pass besides its rows
 TEXT_SECONDS, ARRAY_SECONDS = 1.6e-6, 1.6e-7  # to read a cell of a table whole
-TEXT_RATE, CELL_RATE = 8e7, 2e7  # bytes of text, and other cells, read a second in parts
-STREAM_PASSES = 15  # over all rows, until the best of a sample has come to rest
+TEXT_RATE, CELL_RATE = 8e7, 3e7  # bytes of text, and other cells, read a second in parts
+STREAM_PASSES = 9  # over all rows, until the best of a sample has come to rest
 STREAM_BYTES = 300 * 2**20  # for chunks and the sample
 
 
@@ -100,7 +100,7 @@ def _streamed(race: Cost, source: FileTable, components: int) -> Cost:
     held = found.rows * d * 8
     reading = _reading(source, found)
     passes = STREAM_PASSES * (found.rows * each + (0 if held <= KEPT_BYTES else reading))
-    looks = 2.5 * reading + found.rows * (3e-6 + 2e-9 * components * d * d)
+    looks = 2.5 * reading + found.rows * (1.5e-6 + 2e-9 * components * d * d)
     return Cost(race.seconds + passes + looks, race.bytes + min(held, KEPT_BYTES) + STREAM_BYTES)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.parameters import Array
 from engine.studies.mixture.part import Part
 from engine.studies.mixture.parts import open_parts
-from engine.studies.mixture.sweep import Block
+from engine.studies.mixture.sweep import Accumulate, Block, Respond, Rows, Visit, sum_over_blocks
 from engine.studies.mixture.table_errors import (
     ChangedFileError,
     HugeColumnError,
@@ -33,6 +34,7 @@ from engine.studies.mixture.table_errors import (
 CHUNK, CHUNK_CELLS = 65_536, 2_000_000
 HUGE = 1e100
 Watch = Callable[[float], None]
+Hold = Callable[[Array], Rows]
 
 
 @dataclass(frozen=True)
@@ -238,35 +240,64 @@ class StreamRows:
     """A source in the coordinates of a fit.
 
     Args:
-        source: the file. frame: from the user's units. n: its complete rows.
+        source: the file. frame: from the user's units. n: its complete rows. hold: makes rows of a chunk (c, d) in fit
+            coordinates where passes run, on a device; None passes over the chunk as it is.
     """
 
-    def __init__(self, source: Source, frame: Frame, n: int) -> None:
+    def __init__(self, source: Source, frame: Frame, n: int, hold: Hold | None = None) -> None:
         self.source, self.frame, self.n, self.dimension = source, frame, n, len(source.names)
+        self._hold = hold
 
     def blocks(self, kernel: Kernel, dtype: Any, height: int) -> Iterator[Block]:
         """Consecutive blocks of all rows."""
         done = 0
         for x in self.source.chunks():
-            y = self.frame.to(x).astype(dtype)
-            for start in range(0, len(y), height):
-                part = y[start : start + height]
-                yield slice(done, done + len(part)), kernel.features(part)
-                done += len(part)
+            for block, phi in _Chunk(self.frame.to(x)).blocks(kernel, dtype, height):
+                yield slice(done + block.start, done + block.stop), phi
+            done += len(x)
+
+    def accumulate(
+        self, kernel: Kernel, theta: Any, shape: tuple[int, int], weights: Array | None, dtype: Any, respond: Respond,
+        visit: Visit | None,
+    ) -> tuple[Array, Array]:  # fmt: skip
+        """As ``sweep.sum_over_blocks``, chunk by chunk: in float32 too, sums of chunks are added in float64."""
+        assert weights is None and visit is None
+        sums: Any = 0.0
+        likelihood: Any = 0.0
+        for x in self.source.chunks():
+            y = self.frame.to(x)
+            rows = _Chunk(y) if self._hold is None else self._hold(y)
+            own: Accumulate = getattr(rows, "accumulate", None) or partial(sum_over_blocks, rows)
+            part, value = own(kernel, theta, shape, None, dtype, respond, None)
+            sums, likelihood = sums + part, likelihood + value
+        return sums, likelihood
 
     def row(self, index: int) -> Array:
         """One row."""
-        return self.frame.to(take_rows(self.source, np.array([index])))[0]
+        for x in self.source.chunks():
+            if index < len(x):
+                return np.asarray(self.frame.to(x[index : index + 1])[0])
+            index -= len(x)
+        raise IndexError(index)
 
 
-def take_rows(source: Source, indices: NDArray[np.intp]) -> Array:
-    """The complete rows with these numbers, (m, d); ``indices`` rising."""
-    done, parts = 0, []
-    for x in source.chunks():
-        mine = indices[(indices >= done) & (indices < done + len(x))] - done
-        parts.append(x[mine])
-        done += len(x)
-    return np.concatenate(parts)
+class _Chunk:
+    """Rows of one chunk, their features made block by block so that they stay in the cache."""
+
+    def __init__(self, y: Array) -> None:
+        self._y = y
+        self.n, self.dimension = y.shape
+
+    def blocks(self, kernel: Kernel, dtype: Any, height: int) -> Iterator[Block]:
+        """Consecutive blocks."""
+        y = self._y.astype(dtype)
+        for start in range(0, self.n, height):
+            part = y[start : start + height]
+            yield slice(start, start + len(part)), kernel.features(part)
+
+    def row(self, index: int) -> Array:
+        """One row."""
+        return np.asarray(self._y[index])
 
 
 def labels_of(source: Source, mixture: Mixture) -> NDArray[np.int16]:

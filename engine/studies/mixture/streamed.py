@@ -14,13 +14,12 @@ from engine.studies.mixture.coordinates import frame_from, guard_for
 from engine.studies.mixture.em import Observe
 from engine.studies.mixture.errors import check_columns
 from engine.studies.mixture.families import Family, degrees_of_freedom, invariance
-from engine.studies.mixture.fit import DEFAULTS, Fit, Options, Task, by_weight, check_size
+from engine.studies.mixture.fit import DEFAULTS, Fit, Options, Task, by_weight, check_size, rows_for
 from engine.studies.mixture.health import spurious
 from engine.studies.mixture.race import distinct
 from engine.studies.mixture.staged import StagedFit
 from engine.studies.mixture.stream import Source, Stamp, StreamRows, Summary
 from engine.studies.mixture.survey import Sample, Survey, survey
-from engine.studies.mixture.sweep import MemoryRows
 from engine.studies.mixture.table import Note
 from engine.studies.mixture.table_errors import ChangedFileError
 
@@ -128,7 +127,9 @@ class StreamedFit:
         score = score if np.isfinite(score).any() else np.where(rough.finished, rough.objectives, -np.inf)
         self._picked = self._open(rough, distinct(score, self._finalists, APART * rough.n))
         self._numbers = rough.starts[self._picked]
-        rows = StreamRows(self.source, self.task.frame, self.found.summary.n)
+        options = self.options
+        hold = None if options.device == "cpu" else lambda y: rows_for(y, options)
+        rows = StreamRows(self.source, self.task.frame, self.found.summary.n, hold)
         begin, control = rough.params.take(self._picked), self.options.control()
         self._climb = Climb(rows, begin, self.family, self.task.guard, control)
 
@@ -260,5 +261,5 @@ def sample_task(sample: Sample, summary: Summary, components: int, family: Famil
     scaled = sample.x if scaler is None else scaler.to(sample.x)
     frame = inner if scaler is None else inner.after(scaler)
     m = float(len(sample.x))
-    return Task(scaled, frame, MemoryRows(inner.to(scaled)), guard, m, None, family, components, thin,
+    return Task(scaled, frame, rows_for(inner.to(scaled), options), guard, m, None, family, components, thin,
                 m * frame.log_volume)  # fmt: skip

@@ -53,9 +53,10 @@ class StreamRun:
     def __init__(self, config: FitConfig, run: Run, family: Family, components: int) -> None:
         assert isinstance(config.data, FileTable)
         self.config, self.task, self.family, self.components = config, run, family, components
+        self._warned: set[str] = set()
         options = Options(
             prior=config.prior, scaling=config.data.scaling, seed=config.seed, starts=config.starts,
-            tolerance=config.tolerance,
+            tolerance=config.tolerance, device=run.device, warn=self._warn,
         )  # fmt: skip
         self.source = source_of(config.data, self._watch)
         self.fit = StreamedFit(self.source, components, family, options, rounding=True)
@@ -112,6 +113,12 @@ class StreamRun:
 
     def _stage(self, begin: float, end: float, note: str) -> None:
         self._from, self._to, self._note, self._share = begin, end, note, 0.0
+
+    def _warn(self, sentence: str) -> None:
+        """Why the device could not serve, once and not for every chunk."""
+        if sentence not in self._warned:
+            self._warned.add(sentence)
+            self.task.warn(sentence)
 
     def _watch(self, share: float) -> None:
         """After every chunk of the file."""

@@ -12,9 +12,10 @@ from engine.studies.mixture import table_errors as errors
 from engine.studies.mixture.agreement import adjusted_rand_index
 from engine.studies.mixture.em import Control, expectation_maximisation
 from engine.studies.mixture.fit import Options, fit, prepare, starts_of
+from engine.studies.mixture.kernels import FeatureKernel
 from engine.studies.mixture.stream import Source, StreamRows, labels_of, summarise
 from engine.studies.mixture.streamed import fit_stream
-from engine.studies.mixture.sweep import sweep
+from engine.studies.mixture.sweep import MemoryRows, sweep
 
 from .conftest import blobs
 
@@ -65,6 +66,27 @@ def test_streamed_sums_and_fits_equal_those_in_memory(family: str, table: tuple)
     np.testing.assert_allclose(one.log_likelihood, two.log_likelihood, rtol=1e-9)
     np.testing.assert_allclose(one.params.means, two.params.means, atol=1e-9)
     np.testing.assert_allclose(rows.row(4321), task.rows.row(4321), atol=1e-10)
+    np.testing.assert_allclose(np.concatenate([phi[:, -4:-1] for _, phi in rows.blocks(FeatureKernel(), float, 99)]),
+                               task.rows.x, atol=1e-10)  # fmt: skip
+
+
+def test_chunks_pass_over_a_device_of_torch(table: tuple) -> None:
+    from engine.studies.mixture.device_rows import DeviceRows, rows_on
+
+    x, _, folder = table
+    task = prepare(x, 3, "VVV", Options(prior="off"))
+    params = starts_of(task, Options()).parameters([0, 1])
+    held: list[object] = []
+
+    def hold(y: np.ndarray) -> MemoryRows:
+        held.append(rows_on("cpu", y))
+        return held[-1]  # type: ignore[return-value]
+
+    rows = StreamRows(Source(folder / "t.npy", chunk=617), task.frame, len(x), hold)
+    a, b = sweep(task.rows, params), sweep(rows, params)
+    np.testing.assert_allclose(a.log_likelihood, b.log_likelihood, rtol=1e-12)
+    np.testing.assert_allclose(a.second, b.second, rtol=1e-9, atol=1e-9)
+    assert len(held) == 9 and all(isinstance(one, DeviceRows) for one in held)
 
 
 def test_sampled_race_ends_at_the_maximum_of_all_rows(table: tuple) -> None:

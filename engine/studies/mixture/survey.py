@@ -17,6 +17,7 @@ from engine.studies.mixture.size import KEPT_BYTES, sample_size
 from engine.studies.mixture.stream import Moments, Source, Summary, check_cells
 from engine.studies.mixture.table import (
     RANK_COLUMNS,
+    TINY,
     Note,
     constant_note,
     left_out_note,
@@ -24,7 +25,7 @@ from engine.studies.mixture.table import (
     resolution_of,
     rounded_notes,
 )
-from engine.studies.mixture.table_errors import EmptyTableError, NoColumnsError, OneRowError
+from engine.studies.mixture.table_errors import EmptyTableError, NoColumnsError, OneRowError, TinyColumnError
 
 EQUAL = 1e-12  # relative difference of variances and covariance within which two columns are the same
 
@@ -190,6 +191,7 @@ def survey(source: Source, seed: int, size: int = 0) -> Survey:
         seen = _Pass.over(source, size or sample_size(len(names)), seed)
         if seen.rows < 2:
             raise OneRowError(rows=seen.rows)
+        _refuse_tiny(seen, names)
         gone = _useless(seen, names, notes)
         if not gone:
             break
@@ -218,6 +220,14 @@ def _concluded(names: tuple[str, ...], seen: _Pass, sample: Sample, notes: list[
     resolution = np.array([resolution_of(column) for column in sample.x.T])
     notes += rounded_notes(names, resolution, np.sqrt(np.diagonal(summary.covariance)))
     return Survey(names, seen.rows, summary, sample, resolution, tuple(notes))
+
+
+def _refuse_tiny(seen: _Pass, names: Sequence[str]) -> None:
+    largest = np.maximum(np.abs(seen.low), np.abs(seen.high))
+    tiny = (largest > 0) & (largest < TINY)
+    if tiny.any():
+        column = int(np.argmax(tiny))
+        raise TinyColumnError(column=names[column], value=f"{largest[column]:.1e}")
 
 
 def _useless(seen: _Pass, names: Sequence[str], notes: list[Note]) -> set[str]:

@@ -94,6 +94,7 @@ def test_columns_and_labels_are_chosen(tmp_path: Path) -> None:
     ("a,b\nx,y\nz,w\n", "t.csv", errors.NoColumnsError, "text"),
     (LONG.replace("2000,4.5", "2000,inf"), "t.csv", errors.InfiniteCellError, "Column b .* in row 2001"),
     (LONG.replace("2000,4.5", "1e300,5.5"), "t.csv", errors.HugeColumnError, "Column a"),
+    ("a,b\n1e-200,1\n2e-200,2\n", "t.csv", errors.TinyColumnError, "Column a"),
     (LONG.encode().replace(b"2000,4.5", b"2000,\xff"), "t.csv", errors.NotTextError, "position 16899 "),
     ("hello", "t.pdf", errors.UnknownTableError, "pdf"),
     (b"PAR1 broken", "t.parquet", errors.BrokenFileError, "Parquet"),

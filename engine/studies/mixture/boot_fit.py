@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.studies.mixture.bootem import RULES, BootEM, ChainRules, Chains, ChainStep, ObserveChains
+from engine.studies.mixture.bootem import BootEM
 from engine.studies.mixture.bootspectral import BootSpectral
+from engine.studies.mixture.chains import RULES, ChainRules, Chains, ChainStep, ObserveChains
 from engine.studies.mixture.coordinates import Frame, frame_for, frame_from, guard_for, mean_and_covariance
 from engine.studies.mixture.em import Control, Observe, expectation_maximisation
 from engine.studies.mixture.errors import (

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.runs.run import Run
 from engine.studies.mixture.boot_fit import BootFit, BootRun, Method, on_columns
-from engine.studies.mixture.bootem import RULES, ChainRules, ChainStep, unrest
+from engine.studies.mixture.chains import RULES, ChainRules, ChainStep, unrest
 from engine.studies.mixture.config import METHODS, FitConfig
 from engine.studies.mixture.errors import MOST_COLUMNS
 from engine.studies.mixture.families import Family

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.studies.mixture.bootem import RULES, ChainRules, Chains, ObserveChains, Resampled, contiguous, plain
+from engine.studies.mixture.chains import RULES, ChainRules, Chains, ObserveChains, Resampled, contiguous, plain
 from engine.studies.mixture.em import reseed
 from engine.studies.mixture.families import DIAGONAL, Family
 from engine.studies.mixture.maximise import maximise

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.studies.mixture.agreement import adjusted_rand_index
 from engine.studies.mixture.basins import SAME, basins, grouped
 from engine.studies.mixture.boot_fit import BootFit
-from engine.studies.mixture.bootem import ChainRules
+from engine.studies.mixture.chains import ChainRules
 from engine.studies.mixture.config import FitConfig
 from engine.studies.mixture.discriminant import discriminant_axes
 from engine.studies.mixture.errors import MOST_COLUMNS

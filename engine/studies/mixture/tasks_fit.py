@@ -13,7 +13,7 @@ from engine.studies.contract import Cost, TaskConfig
 from engine.studies.mixture.agreement import adjusted_rand_index, normalised_mutual_information
 from engine.studies.mixture.boot_fit import BootFit
 from engine.studies.mixture.boot_run import ResampledRun
-from engine.studies.mixture.bootem import ChainRules
+from engine.studies.mixture.chains import ChainRules
 from engine.studies.mixture.config import RESAMPLED, FitConfig
 from engine.studies.mixture.cost import fit_cost
 from engine.studies.mixture.criteria import criteria

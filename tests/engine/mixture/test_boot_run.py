@@ -11,7 +11,7 @@ import pytest
 from engine.studies import catalogue
 from engine.studies.mixture.boot_fit import boot_fit
 from engine.studies.mixture.boot_run import ResampledRun
-from engine.studies.mixture.bootem import ChainRules
+from engine.studies.mixture.chains import ChainRules
 from engine.studies.mixture.config import RESAMPLED, BuiltinTable, FileTable, FitConfig
 from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.setting import prepare_table

@@ -8,8 +8,9 @@ import pytest
 from engine.studies.mixture.agreement import adjusted_rand_index
 from engine.studies.mixture.bagged import bagged_em
 from engine.studies.mixture.boot_fit import boot_fit
-from engine.studies.mixture.bootem import Averages, BootEM, ChainRules, ChainStep, boot_em, settled
+from engine.studies.mixture.bootem import BootEM, boot_em
 from engine.studies.mixture.bootspectral import weighted_projection
+from engine.studies.mixture.chains import Averages, ChainRules, ChainStep, settled
 from engine.studies.mixture.coordinates import to_frame
 from engine.studies.mixture.em import Control
 from engine.studies.mixture.errors import ThinComponentsError

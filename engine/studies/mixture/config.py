@@ -182,7 +182,14 @@ class SelectConfig(_OfTable):
     )
     smallest: int = field(1, "Fewest clusters", "The smallest number of components tried.", ge=1, le=100)
     largest: int = field(9, "Most clusters", "The largest number of components tried.", ge=1, le=100)
-    starts: int = field(3, "Starts", "Partitions that each fit begins from.", ge=1, le=100, advanced=True)
+    starts: int = field(
+        7,
+        "Starts",
+        "Partitions that fits begin from, besides the solutions of smaller models; the best go on.",
+        ge=1,
+        le=100,
+        advanced=True,
+    )
     resamples: int = field(
         10,
         "Resamples",
@@ -204,7 +211,7 @@ class SelectConfig(_OfTable):
             "smoke": cls(families=("EII", "VVV"), largest=4, resamples=3),
             "quick": cls(),
             "standard": cls(families=FAMILIES),
-            "paper": cls(families=FAMILIES, largest=15, starts=5, resamples=50),
+            "paper": cls(families=FAMILIES, largest=15, starts=20, resamples=50),
         }
 
 

@@ -70,7 +70,12 @@ def invariance(family: Family) -> Coordinates:
 
 
 def rows_needed(family: Family, dimension: int) -> int:
-    """Effective rows below which a component counts as collapsed: max(d + 1, 5) where its scatter stands alone."""
+    """Effective rows below which a component counts as collapsed: max(d + 1, 5) where its scatter stands alone.
+
+    A component that only has a mean of its own cannot collapse onto few rows.
+    """
+    if family in SHARED:
+        return 2
     return max(dimension + 1, 5) if family in OWN_SCATTER else 5
 
 

@@ -1,4 +1,4 @@
-"""The task mixture.select: families x numbers of clusters, one family a unit."""
+"""The task mixture.select: families x numbers of clusters, one family a unit; then their out-of-bag likelihoods."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.runs.run import Run
 from engine.studies.contract import Cost, TaskConfig
@@ -17,7 +18,13 @@ from engine.studies.mixture.kinds import Choice
 from engine.studies.mixture.parameters import Array
 from engine.studies.mixture.select import Cell, Selection
 from engine.studies.mixture.setting import Setting, Tick, options_of, prepare_table
+from engine.studies.mixture.table import Table
 
+# Work (rows x features x components x chains) of all refits above which only the best models are refitted.
+MUCH_WORK = 3e9
+BEST = 2
+# Patterns of missing cells up to which rows with gaps take part: every pass looks at each pattern by itself.
+PATTERNS = 40
 NUMBERS = ("bic", "icl", "aic", "nec", "log_likelihood", "entropy", "degrees")
 TRUTHS = ("spurious", "prior", "converged")
 
@@ -29,6 +36,7 @@ class Board:
         self.families, self.components = families, components
         shape = (len(families), len(components))
         self.numbers: dict[str, Array] = {name: np.full(shape, np.nan) for name in NUMBERS}
+        self.numbers["out_of_bag"] = np.full(shape, np.nan)
         self.truths: dict[str, Array] = {name: np.zeros(shape, bool) for name in TRUTHS}
         self.alarms = [[""] * len(components) for _ in families]
 
@@ -62,15 +70,35 @@ class Board:
         row, column = np.unravel_index(int(np.nanargmax(used)), used.shape)
         return self.families[row], self.components[column]
 
-    def choice(self, setting: Setting, data: dict[str, Any]) -> Choice:
+    def honest(self) -> NDArray[np.bool_]:
+        """(F, C) models that could be fitted and are not spurious."""
+        return np.asarray(np.isfinite(self.numbers["bic"]) & ~self.truths["spurious"])
+
+    def leaders(self, count: int) -> NDArray[np.bool_]:
+        """(F, C) the best ``count`` families of each number of clusters by BIC, and by ICL."""
+        found = np.zeros(self.numbers["bic"].shape, bool)
+        for criterion in ("bic", "icl"):
+            values = np.where(self.honest(), self.numbers[criterion], -np.inf)
+            order = np.argsort(-values, axis=0, kind="stable")[:count]
+            np.put_along_axis(found, order, True, axis=0)
+        return found & self.honest()
+
+    def choice(self, setting: Setting, data: dict[str, Any], resamples: int) -> Choice:
         """As an artifact."""
         arrays: dict[str, Any] = {name: array.copy() for name, array in {**self.numbers, **self.truths}.items()}
+        if not resamples:
+            del arrays["out_of_bag"]
         return Choice(
             families=self.families, components=np.array(self.components),
             alarms=tuple(tuple(row) for row in self.alarms), rows=len(setting.x), columns=setting.x.shape[1], data=data,
-            best_bic=self.best("bic"), best_icl=self.best("icl"),
-            **arrays,
+            best_bic=self.best("bic"), best_icl=self.best("icl"), best_out_of_bag=self.best("out_of_bag"),
+            resamples=resamples, **arrays,
         )  # fmt: skip
+
+
+def many_patterns(table: Table) -> bool:
+    """Whether missing cells fall in so many patterns that rows with gaps would take too long."""
+    return len(np.unique(np.isnan(table.x), axis=0)) > PATTERNS
 
 
 class Select:
@@ -83,8 +111,8 @@ class Select:
         return select_cost(config)
 
     def run(self, config: SelectConfig, run: Run) -> None:
-        """Every family with all numbers of clusters; nested ones first, so that alarms can be repaired."""
-        setting = prepare_table(config, run, complete=True)
+        """Every family with all numbers of clusters, nested ones first; then the out-of-bag likelihoods of each."""
+        setting = prepare_table(config, run, complete=many_patterns)
         components = [g for g in range(config.smallest, config.largest + 1) if g <= len(setting.x)]
         families = tuple(family for family in nested_order() if family in config.families)
         board = Board(families, components or [1])
@@ -94,24 +122,43 @@ class Select:
             over.restore(state["selection"])
         tick, data = Tick(run), config.data.model_dump(mode="json")
         refused: TooFewRowsError | None = None
-        for unit in run.units(list(families)):
-            run.progress(unit.index, len(families), unit.label)
-            try:
-                board.add(over.family(families[unit.index], tick))
-            except TooFewRowsError as error:
-                refused = error
-                run.warn("{family} is left out: {reason}", family=unit.label, reason=str(error))
+        checks = [f"{family}, rows not seen" for family in families] if config.resamples else []
+        total = len(families) + len(checks)
+        for unit in run.units([*families, *checks]):
+            run.progress(unit.index, total, unit.label)
+            if unit.index < len(families):
+                try:
+                    board.add(over.family(families[unit.index], tick))
+                except TooFewRowsError as error:
+                    refused = error
+                    run.warn("{family} is left out: {reason}", family=unit.label, reason=str(error))
+            else:
+                self._check(board, over, unit.index - len(families), config, run, tick)
             if board.best("bic"):
-                run.publish("choice", board.choice(setting, data))
-            state = {"board": board.state(), "selection": over.state(), "in_parts": setting.in_parts}
-            run.checkpoint(state)
+                run.publish("choice", board.choice(setting, data, config.resamples))
+            run.checkpoint({"board": board.state(), "selection": over.state(), "in_parts": setting.in_parts})
         if refused is not None and not board.best("bic"):
             raise refused
-        self._tell(board, setting, run)
-        run.publish("choice", board.choice(setting, data), complete=True)
-        run.progress(len(families), len(families))
+        self._tell(board, setting, config, run)
+        run.publish("choice", board.choice(setting, data, config.resamples), complete=True)
+        run.progress(total, total)
 
-    def _tell(self, board: Board, setting: Setting, run: Run) -> None:
+    def _check(self, board: Board, over: Selection, row: int, config: SelectConfig, run: Run, tick: Tick) -> None:
+        """Out-of-bag likelihoods of one family; of all models, or of the leaders where all would take long."""
+        wanted, d = board.honest(), over.rows.dimension
+        work = over.rows.n * (d + 1) * (d + 2) / 2 * float((wanted * board.components).sum()) * config.resamples
+        if work > MUCH_WORK:
+            wanted = board.leaders(BEST)
+            if row == 0:
+                template = "Out-of-bag likelihoods only of the best {count} families by BIC and by ICL for each number."
+                run.warn(template, count=BEST)
+        chosen = [g for g, on in zip(board.components, wanted[row], strict=True) if on]
+        if chosen:
+            found = over.out_of_bag(board.families[row], chosen, config.resamples, tick)
+            for g, value in found.items():
+                board.numbers["out_of_bag"][row, board.components.index(g)] = value
+
+    def _tell(self, board: Board, setting: Setting, config: SelectConfig, run: Run) -> None:
         run.measure("mixture_rows", len(setting.x))
         run.measure("mixture_columns", setting.x.shape[1])
         for criterion in ("bic", "icl"):
@@ -119,6 +166,9 @@ class Select:
             if best:
                 place = (board.families.index(best[0]), board.components.index(best[1]))
                 run.measure(f"mixture_{criterion}", board.numbers[criterion][place], model=f"{best[0]} {best[1]}")
+        if best := board.best("out_of_bag"):
+            value = board.numbers["out_of_bag"][board.families.index(best[0]), board.components.index(best[1])]
+            run.measure("out_of_bag", value, n=config.resamples, model=f"{best[0]} {best[1]}")
         repaired = [f"{f} {g}" for f, row in zip(board.families, board.alarms, strict=True)
                     for g, name in zip(board.components, row, strict=True) if name]  # fmt: skip
         if repaired:

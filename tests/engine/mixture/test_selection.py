@@ -11,7 +11,7 @@ from engine.studies.mixture.families import FAMILIES, SUBMODELS
 from engine.studies.mixture.fit import Options, fit
 from engine.studies.mixture.likelihood_ratio import bootstrap_test, conclude, replicate
 from engine.studies.mixture.mixture import Mixture
-from engine.studies.mixture.select import Selection, best_by_bic, embed, select, split_largest
+from engine.studies.mixture.select import Selection, best_by_bic, embed, select, split
 
 RAW = Options(prior="off", scaling="none")
 
@@ -68,14 +68,15 @@ def test_embedding_keeps_the_likelihood(iris: tuple) -> None:
         assert np.abs(turned - np.diagonal(turned, axis1=1, axis2=2)[..., None] * np.eye(4)).max() < 1e-8
 
 
-def test_splitting_adds_one_component_near_the_heaviest(iris: tuple) -> None:
+def test_splitting_adds_one_component_near_the_one_split(iris: tuple) -> None:
     sweep = Selection(iris[0], [2], RAW)
     sweep.family("VVV")
     before = sweep._states["VVV"].params[2]
-    after = split_largest(before)
+    k = int(np.argmax(before.weights[0]))
+    after = split(before, k)
     assert after.components == 3
     assert after.weights.sum() == pytest.approx(1)
-    k = int(np.argmax(before.weights[0]))
+    assert np.linalg.norm(after.means[0, k] - after.means[0, -1]) > 0
     np.testing.assert_allclose((after.means[0, k] + after.means[0, -1]) / 2, before.means[0, k])
 
 

@@ -108,10 +108,10 @@ def reads_in_parts(config: SelectConfig | FitConfig, run: Run) -> bool:
 
 
 def reading_progress(run: Run) -> Watch:
-    """Shows how far a table is read, and lets Stop take effect."""
+    """Says that the table is being read, and lets Stop take effect."""
 
     def watch(share: float) -> None:
-        run.progress(0.1 * share, 1.0, "reading")
+        run.progress(0.0, 1.0, "reading")
         run.point()
 
     return watch

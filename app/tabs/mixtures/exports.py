@@ -55,6 +55,7 @@ class Exports(QObject):
             ("Save labels and memberships …", "table", self.ask_labels),
             ("Save parameters (JSON) …", "save", self.ask_parameters),
             ("Save arrays for scikit-learn (NPZ) …", "save", self.ask_arrays),
+            ("Save R script for mclust, with its rows …", "save", self.ask_mclust),
             ("Save model card (Markdown) …", "save", self.ask_card),
             ("Copy Python for scikit-learn", "copy", self.copy_scikit_learn),
         ):
@@ -95,6 +96,17 @@ class Exports(QObject):
     def ask_arrays(self) -> None:
         """Choose a file for arrays that scikit-learn's mixture takes."""
         self._ask("mixture.npz", files.save_npz)
+
+    def ask_mclust(self) -> None:
+        """Choose a file for an R script; the rows that it reads are written beside it."""
+
+        def write(path: Path, found: Fitted) -> None:
+            rows = path.with_suffix(".csv")
+            text = files.mclust_script(found, rows.name)
+            files.save(rows, files.rows_csv(found))
+            files.save(path, text)
+
+        self._ask("mixture.R", write)
 
     def ask_card(self) -> None:
         """Choose a file for the model card."""

@@ -32,6 +32,14 @@ class NoScikitLearn(EngineError):
     remedy = "Save the parameters instead."
 
 
+class NoMclust(EngineError):
+    """Raised when mclust has no such mixture."""
+
+    what = "There is no R script for this mixture."
+    why = "mclust has no mixtures of t distributions."
+    remedy = "Save the parameters instead."
+
+
 def save(path: Path, text: str) -> None:
     """Write a file whole or not at all.
 
@@ -124,3 +132,60 @@ def scikit_learn(found: Fitted) -> str:
         "# mixture.predict(x), mixture.predict_proba(x), mixture.score_samples(x): x has these columns",
     ]
     return "\n".join(lines) + "\n"
+
+
+def rows_csv(found: Fitted) -> str:
+    """The rows that the mixture holds, in the table's units, as CSV; cells that are missing are NA."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(found.names)
+    writer.writerows([["NA" if cell != cell else repr(cell) for cell in row] for row in np.asarray(found.x).tolist()])
+    return text.getvalue()
+
+
+def mclust_script(found: Fitted, rows: str) -> str:
+    """R that computes the likelihood of the mixture, and fits the same model with mclust from there and by itself.
+
+    Args:
+        rows: name of the file beside the script that ``rows_csv`` was written to.
+
+    Raises:
+        NoMclust: it is a mixture of t distributions.
+    """
+    if len(found.dof):
+        raise NoMclust
+    d, count = len(found.names), len(found.weights)
+    model = found.family if d > 1 else found.family[0].replace("I", "E")
+    return MCLUST.format(
+        model=model, d=d, count=count, rows=json.dumps(rows), weights=_vector(found.weights),
+        means=_vector(found.means), covariances=_vector(found.covariances),
+    )  # fmt: skip
+
+
+def _vector(values: Any) -> str:
+    """Numbers as R writes them; R's first index runs fastest, and covariances are symmetric."""
+    return "c(" + ", ".join(repr(value) for value in np.asarray(values).reshape(-1).tolist()) + ")"
+
+
+MCLUST = """# The mixture found, and the same model by mclust: family {model}, {count} clusters.
+library(mclust)
+x <- as.matrix(read.csv({rows}, check.names = FALSE))
+x <- x[complete.cases(x), , drop = FALSE]
+weights <- {weights}
+means <- matrix({means}, nrow = {d})
+covariances <- array({covariances}, dim = c({d}, {d}, {count}))
+joint <- sapply(seq_along(weights), function(k) {{
+  root <- chol(matrix(covariances[, , k], nrow = {d}))
+  half <- backsolve(root, t(x) - means[, k], transpose = TRUE)
+  log(weights[k]) - sum(log(diag(root))) - {d} / 2 * log(2 * pi) - colSums(half^2) / 2
+}})
+top <- apply(joint, 1, max)
+total <- top + log(rowSums(exp(joint - top)))
+z <- exp(joint - total)
+cat("log-likelihood of the mixture found:", sum(total), "\\n")
+onward <- me(data = x, modelName = "{model}", z = z)
+cat("log-likelihood of mclust from there:", onward$loglik, "\\n")
+alone <- Mclust(x, G = {count}, modelNames = "{model}")
+cat("log-likelihood of mclust by itself: ", alone$loglik, "\\n")
+print(table(found = max.col(z), mclust = alone$classification))
+"""

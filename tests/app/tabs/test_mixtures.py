@@ -448,7 +448,7 @@ def test_every_control_of_the_pages_has_a_name_and_a_hint(filled):
 def test_the_menu_offers_files_and_code(filled):
     filled.exports.fill()
     texts = [action.text() for action in filled.exports.menu.actions()]
-    for word in ("labels", "JSON", "NPZ", "Markdown", "scikit-learn"):
+    for word in ("labels", "JSON", "NPZ", "mclust", "Markdown", "scikit-learn"):
         assert any(word in text for text in texts), word
 
 

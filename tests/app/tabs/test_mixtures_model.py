@@ -325,6 +325,30 @@ def test_arrays_for_scikit_learn(readers, tmp_path):
         files.save_npz(tmp_path / "nowhere" / "m.npz", fitted)
 
 
+def test_an_r_script_holds_the_mixture_and_reads_its_rows(readers, tmp_path):
+    fitted = readers["fit"].outputs["mixture"]
+    script = files.mclust_script(fitted, "my rows.csv")
+    assert 'read.csv("my rows.csv", check.names = FALSE)' in script
+    assert 'Mclust(x, G = 3, modelNames = "VVV")' in script
+    numbers = {
+        line.split(" <- ")[0]: [float(part) for part in line.split("c(")[1].split(")")[0].split(",")]
+        for line in script.splitlines() if line.startswith(("weights", "means", "covariances"))
+    }  # fmt: skip
+    assert numbers["weights"] == fitted.weights.tolist()
+    np.testing.assert_array_equal(np.reshape(numbers["means"], (4, 3), order="F"), fitted.means.T)
+    np.testing.assert_array_equal(
+        np.reshape(numbers["covariances"], (4, 4, 3), order="F"), fitted.covariances.transpose(1, 2, 0)
+    )
+    gap = dataclasses.replace(fitted, x=np.where(np.arange(4) == 1, np.nan, fitted.x[:2]))
+    rows = list(csv.reader(io.StringIO(files.rows_csv(gap))))
+    assert rows[0] == list(fitted.names)
+    assert [row[1] for row in rows[1:]] == ["NA", "NA"]
+    assert float(rows[1][0]) == fitted.x[0, 0]
+    assert fitted.log_likelihood == pytest.approx(-180.186, abs=2e-3)  # as mclust 6.0.0 prints for the script
+    with pytest.raises(files.NoMclust):
+        files.mclust_script(dataclasses.replace(fitted, dof=np.array([3.0, 4.0, 5.0])), "x.csv")
+
+
 def test_files_are_copied_whole(tmp_path):
     source = tmp_path / "table.csv"
     source.write_text("row,cluster\n1,2\n")

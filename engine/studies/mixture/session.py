@@ -34,8 +34,8 @@ class Preview:
         """``data`` (a table source as JSON) -> ``columns``: name, kind, missing, low, high, used; ``notes``: templates
         and values; ``rows``, ``file_rows``, ``missing``: whether cells are; ``classes``: how many are known.
 
-        Of a large file only some rows are looked at: ``sampled``: how many, 0 for all; then ``rows`` and ``file_rows``
-        are those of the file, ``exact``: whether it says so itself, else they are told from its length.
+        Of a large file only some rows are looked at: ``sampled``: how many, 0 for all; ``rows``: those of them that can
+        take part. ``exact``: whether the file says its number of rows itself, else it is told from its length.
 
         Raises:
             TableError: the table cannot be used, in its own words.
@@ -56,7 +56,7 @@ class Preview:
         return {
             "columns": [_facts(column, column.name in table.names, column.name == label) for column in read],
             "notes": [{"template": template, "params": values} for template, values in told(table.notes)],
-            "rows": len(table.x) if seen is None else seen.rows,
+            "rows": len(table.x),
             "file_rows": count if seen is None else seen.rows,
             "missing": table.missing,
             "classes": len(classes),

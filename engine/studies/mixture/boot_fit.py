@@ -53,7 +53,7 @@ class BootFit:
         scores: (n, q). projection: of the scaled columns. q: axes kept. suggested: axes by the rule.
         spectrum: for the scree.
         mean, scale: (p,) the scaling of columns. chains: all chains with their traces; likelihoods per row in the
-            user's units, components as they ran. order: (G,) the best chain's components in the order used here.
+            user's units, components as they ran. frame: of their parameters.
         polished: plain EM of the scores from there, or None.
     """
 
@@ -67,12 +67,16 @@ class BootFit:
     mean: Array
     scale: Array
     chains: Chains
-    order: NDArray[np.intp]
+    frame: Frame
     polished: Mixture | None
 
     def labels(self) -> NDArray[np.intp]:
         """(n,) the component with the largest out-of-bag membership."""
         return self.memberships.argmax(axis=1)
+
+    def solution(self, chain: int) -> tuple[Mixture, Array]:
+        """The mixture of scores and the memberships (n, G) of any chain."""
+        return _solution(self.chains, self.frame, self.mixture.family, chain)
 
     def on_all_columns(self, polished: bool = False) -> Mixture:
         """The mixture on all p columns in the user's units.
@@ -229,17 +233,13 @@ class BootRun:
         """The fit, after the last iteration."""
         ran, at, family = self.chains.finish(), self._setting, self.family
         frame, guard = (at.frame, at.guard) if self._framed else self._plain()
-        order = np.argsort(-ran.params.weights[ran.best], kind="stable")
-        order = order[ran.params.active[ran.best][order]]
         polished = None
         if polish:
             rows = at.rows if self._framed else MemoryRows(at.scores)
             begin = ran.params.take(np.array([ran.best]))
             out = expectation_maximisation(rows, begin, family, guard, self.options.control())
             polished = _heavy_first(frame.mixture(out.params, 0, family))
-        mixture = _heavy_first(frame.mixture(ran.params, ran.best, family))
-        memberships = ran.memberships[ran.best][:, order]
-        memberships = memberships / np.maximum(memberships.sum(axis=1, keepdims=True), 1e-300)
+        mixture, memberships = _solution(ran, frame, family, ran.best)
         return BootFit(
             memberships,
             mixture,
@@ -251,9 +251,18 @@ class BootRun:
             self.mean,
             self.scale,
             ran,
-            order,
+            frame,
             polished,
         )
+
+
+def _solution(ran: Chains, frame: Frame, family: Family, chain: int) -> tuple[Mixture, Array]:
+    """A chain's mixture of scores and its out-of-bag memberships (n, G), components by falling weight."""
+    weights, active = ran.params.weights[chain], ran.params.active[chain]
+    order = np.argsort(-weights, kind="stable")
+    memberships = ran.memberships[chain][:, order[active[order]]]
+    memberships = memberships / np.maximum(memberships.sum(axis=1, keepdims=True), 1e-300)
+    return _heavy_first(frame.mixture(ran.params, chain, family)), memberships
 
 
 def _heavy_first(mixture: Mixture) -> Mixture:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.studies.mixture.agreement import adjusted_rand_index
 from engine.studies.mixture.basins import SAME, basins, grouped
-from engine.studies.mixture.boot_fit import BootFit
+from engine.studies.mixture.boot_fit import BootFit, on_columns
 from engine.studies.mixture.chains import ChainRules
 from engine.studies.mixture.config import FitConfig
 from engine.studies.mixture.discriminant import discriminant_axes
@@ -120,10 +120,9 @@ def of_boot(config: FitConfig, setting: Setting, boot: BootFit, rules: ChainRule
     mixture = boot.mixture if wide else boot.on_all_columns()
     memberships, solutions = [merged(took, boot.memberships, z)], [mixture]
     for chain in leaders[1:SOLUTIONS]:
-        own = _by_weight(chains.memberships[chain])
-        inner = _moments(boot.scores, own, family)
+        inner, own = boot.solution(int(chain))
         memberships.append(merged(took, own, on_axes(boot.projection, inner, scaled)[0]))
-        solutions.append(inner if wide else _moments(setting.x[took], own, family))
+        solutions.append(inner if wide else on_columns(inner, boot.projection, boot.mean, boot.scale))
     likelihoods, count, n = chains.log_likelihood[-1] * took.sum(), len(labels), int(took.sum())
     log_likelihood = float(mixture.log_density(setting.x[took]).sum())
     best = bare(config, setting, mixture, memberships[0], log_likelihood, family, components, n)
@@ -176,19 +175,6 @@ def renamed(setting: Setting, scores: Array) -> Setting:
     """A table too wide for covariances of its columns, in the coordinates of its axes; scores (n, q)."""
     names = tuple(f"axis {i + 1}" for i in range(scores.shape[1]))
     return replace(setting, table=replace(setting.table, x=scores, names=names, resolution=np.zeros(scores.shape[1])))
-
-
-def _by_weight(z: Array) -> Array:
-    return z[:, np.argsort(-z.sum(axis=0), kind="stable")]
-
-
-def _moments(x: Array, z: Array, family: Family) -> Mixture:
-    """Means and covariances of the rows by their memberships, for pictures of the other chains."""
-    n = np.maximum(z.sum(axis=0), 1e-12)
-    means = (z.T @ x) / n[:, None]
-    parts = zip(means, z.T, n, strict=True)
-    covariances = np.array([((x - m) * w[:, None]).T @ (x - m) / total for m, w, total in parts])
-    return Mixture(n / n.sum(), means, covariances, family)
 
 
 def _stacked(solutions: list[Mixture], memberships: list[Array], components: int) -> dict[str, Any]:

@@ -115,3 +115,15 @@ def test_a_swallowed_cluster_and_unrest_are_told(tmp_path: Path) -> None:
     words = [template.format(**params) for template, params in fake.warnings]
     assert words[0] == "The resampled likelihood had not settled after 60 iterations."
     assert "ended with about 5 rows" in words[1] and f"needs {rows_wanted(found.q)}" in words[1]
+
+
+def test_chains_that_lost_a_cluster_stay_sound_beside_the_best(tmp_path: Path) -> None:
+    """On two axes of iris some chains let a component go."""
+    fake, _ = said(FitConfig(data=BuiltinTable(name="iris"), components=3, method="spectral_bootem"), tmp_path)
+    found = fake.last("mixture")
+    assert len(found.weights) == 3
+    assert (found.solution_weights.min(axis=1) == 0).any()
+    np.testing.assert_allclose(found.solution_weights.sum(axis=1), 1)
+    np.testing.assert_allclose(found.solution_memberships.sum(axis=2), 1, atol=1e-5)
+    for weights, covariances in zip(found.solution_weights, found.solution_covariances, strict=True):
+        assert (np.linalg.eigvalsh(covariances[weights > 0]) > 0).all()

@@ -146,6 +146,9 @@ def rows_csv(found: Fitted) -> str:
 def mclust_script(found: Fitted, rows: str) -> str:
     """R that computes the likelihood of the mixture, and fits the same model with mclust from there and by itself.
 
+    Families that depend on the scales of the columns are fitted to columns divided as they were for the mixture; the
+    likelihoods printed are those of the table's own units.
+
     Args:
         rows: name of the file beside the script that ``rows_csv`` was written to.
 
@@ -156,9 +159,13 @@ def mclust_script(found: Fitted, rows: str) -> str:
         raise NoMclust
     d, count = len(found.names), len(found.weights)
     model = found.family if d > 1 else found.family[0].replace("I", "E")
+    x = np.asarray(found.x, float)
+    scale = np.nanstd(x, axis=0) if found.scaling == "zscore" else np.ones(d)
+    held = found.prior not in ("off", "auto") or (found.prior == "auto" and found.took_part < THIN * found.degrees)
+    note = (PRIOR if held else "") + (AXES if model in ("EVE", "VVE") else "")
     return MCLUST.format(
-        model=model, d=d, count=count, rows=json.dumps(rows), weights=_vector(found.weights),
-        means=_vector(found.means), covariances=_vector(found.covariances),
+        note=note, scale=_vector(scale), model=model, d=d, count=count, rows=json.dumps(rows),
+        weights=_vector(found.weights), means=_vector(found.means), covariances=_vector(found.covariances),
     )  # fmt: skip
 
 
@@ -167,8 +174,11 @@ def _vector(values: Any) -> str:
     return "c(" + ", ".join(repr(value) for value in np.asarray(values).reshape(-1).tolist()) + ")"
 
 
+THIN = 5  # rows a parameter below which a prior may hold the covariances
+PRIOR = "# A prior held the covariances of the mixture found: mclust, which climbs without one, ends elsewhere.\n"
+AXES = "# mclust begins EVE and VVE from axes of its own, not from those of the mixture found, and may end lower.\n"
 MCLUST = """# The mixture found, and the same model by mclust: family {model}, {count} clusters.
-library(mclust)
+{note}library(mclust)
 x <- as.matrix(read.csv({rows}, check.names = FALSE))
 x <- x[complete.cases(x), , drop = FALSE]
 weights <- {weights}
@@ -183,9 +193,12 @@ top <- apply(joint, 1, max)
 total <- top + log(rowSums(exp(joint - top)))
 z <- exp(joint - total)
 cat("log-likelihood of the mixture found:", sum(total), "\\n")
-onward <- me(data = x, modelName = "{model}", z = z)
-cat("log-likelihood of mclust from there:", onward$loglik, "\\n")
-alone <- Mclust(x, G = {count}, modelNames = "{model}")
-cat("log-likelihood of mclust by itself: ", alone$loglik, "\\n")
+scale <- {scale}
+y <- sweep(x, 2, scale, "/")
+units <- nrow(x) * sum(log(scale))
+onward <- me(data = y, modelName = "{model}", z = z)
+cat("log-likelihood of mclust from there:", onward$loglik - units, "\\n")
+alone <- Mclust(y, G = {count}, modelNames = "{model}")
+cat("log-likelihood of mclust by itself: ", alone$loglik - units, "\\n")
 print(table(found = max.col(z), mclust = alone$classification))
 """

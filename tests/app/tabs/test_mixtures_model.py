@@ -329,12 +329,19 @@ def test_an_r_script_holds_the_mixture_and_reads_its_rows(readers, tmp_path):
     fitted = readers["fit"].outputs["mixture"]
     script = files.mclust_script(fitted, "my rows.csv")
     assert 'read.csv("my rows.csv", check.names = FALSE)' in script
-    assert 'Mclust(x, G = 3, modelNames = "VVV")' in script
+    assert 'Mclust(y, G = 3, modelNames = "VVV")' in script
+    assert ("A prior held" in script) == (fitted.prior == "auto" and 5 * fitted.degrees > 150)
+    assert "axes of its own" not in script
+    plain = files.mclust_script(dataclasses.replace(fitted, scaling="none", prior="off", family="EVE"), "my rows.csv")
+    assert "scale <- c(1.0, 1.0, 1.0, 1.0)" in plain
+    assert "A prior held" not in plain
+    assert "axes of its own" in plain
     numbers = {
         line.split(" <- ")[0]: [float(part) for part in line.split("c(")[1].split(")")[0].split(",")]
-        for line in script.splitlines() if line.startswith(("weights", "means", "covariances"))
+        for line in script.splitlines() if line.startswith(("weights", "means", "covariances", "scale"))
     }  # fmt: skip
     assert numbers["weights"] == fitted.weights.tolist()
+    np.testing.assert_allclose(numbers["scale"], fitted.x.std(axis=0) if fitted.scaling == "zscore" else np.ones(4))
     np.testing.assert_array_equal(np.reshape(numbers["means"], (4, 3), order="F"), fitted.means.T)
     np.testing.assert_array_equal(
         np.reshape(numbers["covariances"], (4, 4, 3), order="F"), fitted.covariances.transpose(1, 2, 0)

@@ -49,7 +49,7 @@ WORDS = {
     ),
     "app.widgets": (
         "cluster", "clusters", "curve", "layer", "matrix", "of", "split", "train", "test", "model", "bezier", "chain",
-        "linear", "hessian", "ggn", "softmax", "logits", "features", "Custom", "Try the example",
+        "linear", "hessian", "ggn", "softmax", "logits", "features", "Custom", "Try the example", ".",
     ),
     "engine.models": ("The loss", "The network's output"),
     "engine.studies.landscape": ("weight vector", "path", "second model", "third model"),

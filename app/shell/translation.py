@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -95,16 +95,21 @@ class Translator(QTranslator):
 _installed: list[QTranslator] = []
 
 
-def of_system() -> str:
-    """The language that the user's system asks for first, as far as the window has it; else English."""
-    wanted = QLocale(next(iter(QLocale.system().uiLanguages()), "en"))
-    simplified = wanted.script() == QLocale.Script.SimplifiedHanScript
-    return "zh_CN" if wanted.language() == QLocale.Language.Chinese and simplified else "en"
+def closest(wanted: Iterable[str]) -> str:
+    """The language of the window for what a user reads first, such as zh-Hans-CN; else English."""
+    first = QLocale(next(iter(wanted), "en"))
+    simplified = first.script() == QLocale.Script.SimplifiedHanScript
+    return "zh_CN" if first.language() == QLocale.Language.Chinese and simplified else "en"
 
 
 def current() -> str:
     """The language that is shown."""
     return next((code for code in LANGUAGES if any(one.objectName() == code for one in _installed)), "en")
+
+
+def drawable(code: str) -> bool:
+    """Whether some font here has the characters of a language."""
+    return code not in WRITING or WRITING[code] in QFontDatabase.writingSystems()
 
 
 def use(choice: str) -> None:
@@ -116,13 +121,12 @@ def use(choice: str) -> None:
     Raises:
         NoFontForLanguage: no font has its characters; English is shown.
     """
-    code = of_system() if choice == "system" else choice
-    drawable = code not in WRITING or WRITING[code] in QFontDatabase.writingSystems()
-    shown = code if drawable else "en"
+    code = closest(QLocale.system().uiLanguages()) if choice == "system" else choice
+    shown = code if drawable(code) else "en"
     if shown != current():
         _install(shown)
         language().changed.emit()
-    if not drawable:
+    if shown != code:
         raise NoFontForLanguage(language=QLocale.languageToString(QLocale(code).language()))
 
 

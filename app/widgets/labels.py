@@ -95,8 +95,15 @@ class ElidedTick(QCheckBox):
         option.text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
         QStylePainter(self).drawControl(QStyle.ControlElement.CE_CheckBox, option)
 
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self._tell()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._tell()
+
+    def _tell(self) -> None:
         self.setToolTip(self.text() if self.width() < self.sizeHint().width() else "")
 
 

@@ -128,3 +128,27 @@ def open_window(qtbot: Any, qapp: QApplication, tmp_path: Path, monkeypatch: pyt
         for run in window.services.runs.running:
             window.services.runs.cancel(run)
         window.close_for_good()
+
+
+# ----------------------------------------------------------------------------------------------------------- languages
+@pytest.fixture
+def missed(qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """Ids that the window asks for in Chinese and the catalogue lacks; in the end the window is English again.
+
+    The language can be chosen whatever fonts there are.
+    """
+    from app.shell import translation
+
+    asked: set[str] = set()
+    translate = translation.Translator.translate
+
+    def recording(self: Any, context: str, text: str, *rest: Any) -> str | None:
+        found = translate(self, context, text, *rest)
+        if found is None and context == translation.CONTEXT:
+            asked.add(text)
+        return found
+
+    monkeypatch.setattr(translation.Translator, "translate", recording)
+    monkeypatch.setattr(translation, "drawable", lambda code: True)
+    yield asked
+    translation._install("en")  # silently: the windows of the test are closed

@@ -18,7 +18,7 @@ RANKED = 3  # maxima with a colour of their own
 MOST = 12  # maxima in bars and in the tree
 KINDS = {
     "whitened": "k-means on whitened axes", "kmeans": "k-means", "plusplus": "k-means++", "random": "random partition",
-    "hierarchical": "hierarchical clustering",
+    "hierarchical": "hierarchical clustering", "escape": "found by resampling",
 }  # fmt: skip
 
 
@@ -143,10 +143,9 @@ def words(found: Fitted, chain: int) -> str:
     """A start: its maximum, how many share it, how it began."""
     share = 100 * float(found.share[found.member[chain]])
     name = found.start_kinds[chain]
-    kind = {"escape": tr("found by resampling"), "chain": tr("chain {n}", n=chain + 1)}
     said = [
         tr("maximum {n}", n=int(found.member[chain]) + 1),
         tr("{share} % of the starts", share=number(share, 3)),
-        kind.get(name, tr(KINDS.get(name, name))),
+        tr("chain {n}", n=chain + 1) if name == "chain" else tr(KINDS.get(name, name)),
     ]
     return ", ".join([*said, tr("spurious")] if found.spurious[chain] else said)

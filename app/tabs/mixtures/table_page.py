@@ -20,13 +20,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.shell.text import live, number, short, tr
+from app.shell.errors import words
+from app.shell.text import language, live, number, short, tr
 from app.shell.theme import SPACE_2
 from app.widgets.card import Card
 from app.widgets.grid import CardGrid
 from app.widgets.labels import Label
 from app.widgets.plot import Axis, LinePlot
 from app.widgets.session_link import SessionLink
+from engine.errors import EngineError
 from engine.studies.mixture.config import RESAMPLED, BuiltinTable, FitConfig, MixtureConfig, TableSource
 
 HEADS = ("Column", "Kind", "Missing", "Different", "Range")
@@ -97,6 +99,8 @@ class ColumnList(QWidget):
             caption.setText(tr(word))
             box.setAccessibleName(tr(word))
             box.setToolTip(tr(hint))
+        for index in range(self.scaling.count()):
+            self.scaling.setItemText(index, tr(SCALINGS[self.scaling.itemData(index)]))
         if self._facts:
             self.show_facts(self._facts)
 
@@ -112,10 +116,15 @@ class ColumnList(QWidget):
     def show_facts(self, facts: dict[str, Any]) -> None:
         """Show an answer of the session "mixture.preview"."""
         self._facts = facts
-        template = "{rows} of {all} rows take part."
-        if facts.get("sampled"):
-            template = "Looked at {rows} rows of a large table; all {all} take part when it runs."
-        said = [tr(template, rows=number(int(facts["rows"])), all=number(int(facts["file_rows"])))]
+        words = {"rows": number(int(facts["rows"])), "all": number(int(facts["file_rows"]))}
+        said = [tr("{rows} of {all} rows take part.", **words)]
+        if sampled := int(facts.get("sampled", 0)):
+            words["sampled"] = number(sampled)
+            exact = bool(facts.get("exact", True))
+            said = [
+                tr("The file has {all} rows; {sampled} of them were looked at.", **words) if exact
+                else tr("The file has about {all} rows; {sampled} of them were looked at.", **words)
+            ]  # fmt: skip
         columns = facts["columns"]
         if len(columns) > MOST:
             said.append(tr("The first {most} of {count} columns are listed.", most=MOST, count=number(len(columns))))
@@ -191,7 +200,8 @@ class TablePage(CardGrid):
         self.scree_card.set_body(self.scree)
         self.preview = SessionLink("mixture.preview", {"root": str(root)}, parent=self)
         self.preview.done.connect(self._looked)
-        self.preview.failed.connect(lambda _method, error: self._cannot_look(str(error)))
+        self.preview.failed.connect(self._cannot_look)
+        language().changed.connect(self._say_again)
 
     def look(self, config: MixtureConfig) -> None:
         """Ask for the table that is set up."""
@@ -214,9 +224,13 @@ class TablePage(CardGrid):
         else:
             self.show_scree(facts)
 
-    def _cannot_look(self, why: str) -> None:
-        self.columns_card.show_empty("{error}", error=why)
+    def _cannot_look(self, _method: str, error: EngineError) -> None:
+        self.columns_card.show_empty("{error}", error=" ".join(part for part in words(error) if part))
         self.scree.clear()
+
+    def _say_again(self) -> None:
+        if self._scree:
+            self.show_scree(self._scree)
 
     def show_scree(self, facts: dict[str, Any]) -> None:
         """Draw the eigenvalues, those of permuted columns, and how many axes are kept."""

@@ -185,6 +185,9 @@ class ConfigForm(QWidget):
             self._preset_label.setText(tr("Preset"))
         for row in self._rows:
             row.say()
+        for node in self._root.walk():
+            if node.editor is not None and node.path in self._hide:
+                node.editor.say()
         self._align()
         self._refresh()
 

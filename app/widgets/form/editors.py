@@ -425,6 +425,9 @@ class RefsEditor(Editor):
         self.boxes: list[tuple[ElidedTick, ArtifactRef]] = []
         self.refresh()
 
+    def say(self) -> None:
+        self.refresh()
+
     def refresh(self) -> None:
         """Ask again what there is; the choice stays."""
         while (item := self._column.takeAt(0)) is not None:

@@ -37,7 +37,7 @@ def sentence(error: Any) -> str:
     kind = error["type"]
     if kind in ("value_error", "assertion_error"):
         text = tr(str((error.get("ctx") or {}).get("error") or error["msg"]))
-        return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+        return text[:1].upper() + text[1:] + ("" if text.endswith(tr(".")) else tr("."))
     return templates.get(kind) or tr(error["msg"])
 
 

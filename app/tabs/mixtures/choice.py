@@ -44,19 +44,25 @@ class ChoicePage(CardGrid):
         self._cells: dict[tuple[str, str], list[tuple[str, int]]] = {}
         self.plots: dict[str, ScatterPlot] = {}
         self.cards_of: dict[str, Card] = {}
-        for name, (title, unit, empty) in CRITERIA.items():
-            label = "log L a row" if name == "out_of_bag" else title
-            plot = ScatterPlot(title, x=Axis("clusters", whole=True), y=Axis(label, unit))
-            plot.picked.connect(partial(self._picked, name))
-            self.plots[name] = plot
-            self.cards_of[name] = self.add(Card(title, empty=empty))
-            self.cards_of[name].set_body(plot)
-            self.cards_of[name].add_action("Fit a model of this choice …", self.ask_cell, "play")
         self.ratio = RatioPanel()
-        self.ratio_card = self.add(Card("Likelihood ratio"))
+        self.ratio_card = Card("Likelihood ratio")
         self.ratio_card.set_body(self.ratio)
         self.ratio.said.connect(lambda words: self.ratio_card.set_caption("{words}", words=words))
         self.ratio.show_report(None)
+        for name in CRITERIA:
+            self._add_curves(name)
+            if name == "icl":
+                self.add(self.ratio_card)
+
+    def _add_curves(self, name: str) -> None:
+        title, unit, empty = CRITERIA[name]
+        label = "log L a row" if name == "out_of_bag" else title
+        plot = ScatterPlot(title, x=Axis("clusters", whole=True), y=Axis(label, unit))
+        plot.picked.connect(partial(self._picked, name))
+        self.plots[name] = plot
+        self.cards_of[name] = self.add(Card(title, empty=empty))
+        self.cards_of[name].set_body(plot)
+        self.cards_of[name].add_action("Fit a model of this choice …", self.ask_cell, "play")
 
     def clear(self, gone: set[str]) -> None:
         """Take the old curves, or the old test, away."""

@@ -231,7 +231,7 @@ class ClustersPage(QWidget):
         count = 0 if found is None else len(found.solution_weights)
         self.solution.clear()
         for s in range(count):
-            self.solution.addItem(tr("best maximum") if s == 0 else tr("maximum {n}", n=s + 1))
+            self.solution.addItem(tr("best") if s == 0 else tr("maximum {n}", n=s + 1))
         self.solution.setCurrentIndex(min(self.model.solution, count - 1))
         self.solution.setVisible(count > 1)
 

@@ -380,6 +380,21 @@ def test_known_classes_scaling_and_axes_are_chosen_at_the_table(view, tmp_path, 
     assert view.setup.form.value().fit.q is None
 
 
+def test_of_a_large_file_it_is_told_that_a_part_was_looked_at(view):
+    listing = view.sheets.page("table").listing
+    column = {"name": "a", "kind": "number", "missing": 0, "low": 0.0, "high": 1.0, "different": 5, "used": True}
+    facts = {"columns": [column], "notes": [], "rows": 10_000_000, "file_rows": 10_000_000, "sampled": 5000}
+    listing.show_facts({**facts, "exact": False})
+    assert listing.line.text() == "The file has about 10\u202f000\u202f000 rows; 5000 of them were looked at."
+    listing.show_facts({**facts, "exact": True})
+    assert "has 10" in listing.line.text()
+    many = [{**column, "name": f"c{i}"} for i in range(320)]
+    listing.show_facts({**facts, "columns": many})
+    assert listing.table.rowCount() == 300
+    assert "first 300 of 320" in listing.line.text()
+    assert len(listing.chosen()) == 320
+
+
 def test_a_table_that_cannot_be_read_is_told(view, tmp_path, qtbot):
     view.open_files([tmp_path / "gone.csv"])
     card = view.sheets.page("table").columns_card

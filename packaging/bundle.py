@@ -47,6 +47,15 @@ def left_behind(folder: Path) -> list[str]:
     return [file.as_posix() for file in files if not (folder / "_internal" / file).exists()]
 
 
+def lacking(folder: Path) -> list[str]:
+    """Texts of the window's other languages, ours and Qt's, that did not get in."""
+    inside = folder / "_internal"
+    ours = [path.relative_to(ROOT) for path in (ROOT / "assets" / "translations").rglob("*.json")]
+    qts = {path.parent.name for path in ours}
+    found = [str(path) for path in ours if not (inside / path).is_file()]
+    return found + [f"qtbase_{code}.qm" for code in qts if not list(inside.rglob(f"qtbase_{code}.qm"))]
+
+
 def start(folder: Path, *words: str, home: Path) -> subprocess.CompletedProcess[str]:
     """Run the packaged program with nothing of this environment but a home."""
     environment = {"HOME": str(home), "PATH": os.defpath, "LANG": "C.UTF-8", "QT_QPA_PLATFORM": "offscreen"}
@@ -58,14 +67,14 @@ def start(folder: Path, *words: str, home: Path) -> subprocess.CompletedProcess[
 
 def self_test(folder: Path) -> list[str]:
     """Complaints about the built program; empty when it is good."""
-    found = [f"{name} was packed" for name in intruders(folder)]
+    found = [f"{name} was packed" for name in intruders(folder)] + [f"{name} is missing" for name in lacking(folder)]
     found += [f"{name} was left behind" for name in left_behind(folder)]
     with tempfile.TemporaryDirectory() as home:
         for words, expected in (
             (["--engine", "--version"], "theodolite-engine "),
             (["--engine", "tasks"], "training.train"),
             (["--worker", "--devices"], "torch is missing"),
-            (["--self-test"], '"ok": true'),
+            (["--self-test", "--language", "zh_CN"], '"ok": true'),
         ):
             began = time.monotonic()
             done = start(folder, *words, home=Path(home))

@@ -16,7 +16,15 @@ from engine.studies.mixture.config import (
     StabilityConfig,
 )
 from engine.studies.mixture.parts import TEXT
-from engine.studies.mixture.size import KEPT_BYTES, SELECT_ROWS, FileSize, known_size, read_in_parts, sample_size
+from engine.studies.mixture.size import (
+    KEPT_BYTES,
+    SELECT_ROWS,
+    FileSize,
+    known_size,
+    part_size,
+    read_in_parts,
+    sample_size,
+)
 
 SIZES = {"iris": (150, 4), "wine": (178, 13), "breast_cancer": (569, 30), "digits": (1797, 61), "faithful": (272, 2)}
 START = 2.5  # seconds until scipy is imported and the table is read
@@ -24,6 +32,7 @@ BASE_BYTES = 160 * 2**20
 RATE = 1.2e9  # of row x feature x component a second, in one pass
 PASSES = 25  # of a start that runs out
 RACED = 8  # of a start in a race: all make short runs, or only the first ten where these agree; a few run out
+REFITTED = 12  # of a refit, which begins at a maximum of its like
 PASS = 4e-4  # seconds of a pass besides its rows
 TEXT_SECONDS, ARRAY_SECONDS = 1.6e-6, 1.6e-7  # to read a cell of a table whole
 TEXT_RATE, CELL_RATE = 8e7, 3e7  # bytes of text, and other cells, read a second in parts
@@ -115,20 +124,29 @@ def _is_text(source: FileTable) -> bool:
 
 def stability_cost(config: StabilityConfig, fit: FitConfig | None) -> Cost:
     """Refits of each resample from each maximum."""
-    size = None if fit is None else size_of(fit.data)
+    size = _kept(fit)
     if fit is None or size is None:
         return Cost()
-    return _cost(size, config.replicates * config.maxima * fit.components, config.maxima)
+    return _cost(size, config.replicates * config.maxima * fit.components, config.maxima, REFITTED)
 
 
 def ratio_cost(config: RatioConfig, fit: FitConfig | None) -> Cost:
     """Fits of G and G + 1 clusters to each drawn table, the splits of G counted as starts."""
-    size = None if fit is None else size_of(fit.data)
+    size = _kept(fit)
     if fit is None or size is None:
         return Cost()
     tests = 2 if config.fewer and fit.components > 1 else 1
     tables, g = tests * config.replicates, fit.components
     return _cost(size, tables * (2 * config.starts + min(g, 8)) * g, 4 * tables)
+
+
+def _kept(fit: FitConfig | None) -> tuple[int, int] | None:
+    """Rows and columns that a fit hands on: a part of a table that it has read in parts."""
+    size = None if fit is None else size_of(fit.data)
+    if fit is None or size is None:
+        return None
+    streamed = isinstance(fit.data, FileTable) and fit.method == "em" and _in_parts(fit.data)
+    return (min(size[0], part_size(size[1])), size[1]) if streamed else size
 
 
 def _cost(size: tuple[int, int], chains: float, batches: float, passes: float = PASSES) -> Cost:

@@ -25,6 +25,7 @@ DIMENSION = re.compile(rb'<dimension ref="[A-Z]+(\d+):([A-Z]+)(\d+)"')
 KEPT_BYTES = 1 << 28
 SAMPLE = 100_000
 SAMPLE_CELLS = 4_000_000
+PART, PART_CELLS = 20_000, 4_000_000  # rows, and cells, of a table read in parts that a fit keeps
 SELECT_ROWS = 50_000  # of a table read in parts, for every family and number of clusters
 
 
@@ -49,6 +50,11 @@ class FileSize:
 def sample_size(columns: int) -> int:
     """Rows of a random sample on which starts race, and other methods work."""
     return min(SAMPLE, max(1000, SAMPLE_CELLS // max(columns, 1)))
+
+
+def part_size(columns: int) -> int:
+    """Rows of a table read in parts that a fit keeps, and that its resamples and tests see."""
+    return min(PART, max(500, PART_CELLS // max(columns, 1)))
 
 
 def file_size(source: FileTable) -> FileSize:

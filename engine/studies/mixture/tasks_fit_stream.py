@@ -24,6 +24,7 @@ from engine.studies.mixture.mixture import Mixture
 from engine.studies.mixture.parameters import LOG_2PI, Array
 from engine.studies.mixture.race import renumber
 from engine.studies.mixture.setting import Setting, Tick, codes, sample_of, told
+from engine.studies.mixture.size import part_size
 from engine.studies.mixture.source import source_of
 from engine.studies.mixture.streamed import StreamedFit
 from engine.studies.mixture.sweep import Moments
@@ -31,7 +32,6 @@ from engine.studies.mixture.table import Table
 from engine.studies.mixture.tasks_fit import tell
 from engine.studies.mixture.tracing import ChainTraces
 
-PART, PART_CELLS = 20_000, 4_000_000  # rows, and cells, that the artifact holds
 SAVE_SECONDS = 5.0
 # Shares of the progress where reading, race and climb end; labels are the rest.
 READ, RACED, CLIMBED = 0.1, 0.25, 0.85
@@ -86,7 +86,7 @@ class StreamRun:
         found = self.fit.found
         assert found is not None
         m, d = found.sample.x.shape
-        most = min(PART, max(500, PART_CELLS // d))
+        most = part_size(d)
         at = np.arange(m)
         if m > most:
             at = np.sort(generator(self.config.seed, "part").choice(m, most, replace=False))

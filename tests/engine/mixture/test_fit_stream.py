@@ -62,7 +62,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 def small_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples of 2000 rows, artifacts of 1500, chunks of 1500."""
     monkeypatch.setattr(size, "SAMPLE", 2000)
-    monkeypatch.setattr(tasks_fit_stream, "PART", 1500)
+    monkeypatch.setattr(size, "PART", 1500)
     monkeypatch.setattr("engine.studies.mixture.stream.CHUNK", 1500)
 
 
@@ -276,7 +276,7 @@ def test_the_choice_and_resamples_work_on_parts_and_say_so(
     made: Made, small_sample: None, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("engine.studies.mixture.setting.SELECT_ROWS", 1000)
-    monkeypatch.setattr(tasks_fit_stream, "PART", 500)
+    monkeypatch.setattr(size, "PART", 500)
     data = FileTable(path=str(made.folder / "t.csv"), label="k", reading="stream")
     chosen = run(SelectConfig(data=data, families=("EEE",), smallest=3, largest=4, resamples=0), tmp_path)
     assert chosen.last("choice").rows == 1000

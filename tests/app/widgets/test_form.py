@@ -1,6 +1,6 @@
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
@@ -383,3 +383,16 @@ def test_building_a_form_costs_little_time(qtbot: QtBot) -> None:
 def test_number_line_edit_is_inside(form: ConfigForm) -> None:
     assert isinstance(form.editor("grid"), NumberBox)
     assert isinstance(form.editor("name"), QLineEdit)
+
+
+class Wordy(Spec):
+    which: tuple[Literal["a", "b"], ...] = field(
+        ("a",), "Choices", "Many words.", labels={"a": "a choice that is told in many words indeed", "b": "b"}
+    )
+
+
+def test_long_words_of_choices_leave_a_form_its_width(qtbot: QtBot) -> None:
+    form = make(qtbot, Wordy)
+    assert form.minimumSizeHint().width() < 230
+    first, _second = form.findChildren(QCheckBox)
+    assert first.text().startswith("a choice") and first.width() > 200

@@ -8,7 +8,7 @@ from pytestqt.qtbot import QtBot
 from app.shell.theme import theme
 from app.widgets.consent import ConsentDialog, SourceFile
 from app.widgets.empty import EmptyState
-from app.widgets.labels import ElidedLabel, Label, restyle, rule, scrolled, tool
+from app.widgets.labels import ElidedLabel, ElidedTick, Label, restyle, rule, scrolled, tool
 from app.widgets.log_view import TAIL, LogView
 from tests.app.widgets.pixels import colours
 
@@ -143,6 +143,20 @@ def test_elided_label(qtbot: QtBot) -> None:
     assert not label.elided() and label.toolTip() == ""
     label.setText("short")
     assert label.text() == "short" and label.minimumSizeHint().width() <= 24
+
+
+def test_elided_tick(qtbot: QtBot) -> None:
+    tick = ElidedTick("many words that do not fit into so little room")
+    qtbot.addWidget(tick)
+    tick.resize(100, 24)
+    tick.show()
+    assert tick.minimumSizeHint().width() == 60 and tick.toolTip() == tick.text()
+    narrow = tick.grab().toImage()
+    tick.setText("other words that do not fit there as well")
+    assert tick.toolTip() == tick.text()
+    assert colours(narrow) > 3 and tick.grab().toImage() != narrow
+    tick.resize(tick.sizeHint())
+    assert tick.toolTip() == ""
 
 
 def test_roles_and_rules(qtbot: QtBot) -> None:

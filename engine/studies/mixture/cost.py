@@ -33,6 +33,7 @@ RATE = 1.2e9  # of row x feature x component a second, in one pass
 PASSES = 25  # of a start that runs out
 RACED = 8  # of a start in a race: all make short runs, or only the first ten where these agree; a few run out
 REFITTED = 12  # of a refit, which begins at a maximum of its like
+REFIT = 0.35  # of a raced start: a refit on a resample begins at a solution, and not every model is refitted
 PASS = 4e-4  # seconds of a pass besides its rows
 TEXT_SECONDS, ARRAY_SECONDS = 1.6e-6, 1.6e-7  # to read a cell of a table whole
 TEXT_RATE, CELL_RATE = 8e7, 3e7  # bytes of text, and other cells, read a second in parts
@@ -62,7 +63,8 @@ def select_cost(config: SelectConfig) -> Cost:
         size = (min(size[0], SELECT_ROWS), size[1])
     clusters = sum(range(config.smallest, config.largest + 1))
     numbers = config.largest - config.smallest + 1
-    cost = _cost(size, len(config.families) * clusters * config.starts, len(config.families) * numbers)
+    each = config.starts + REFIT * config.resamples
+    cost = _cost(size, len(config.families) * clusters * each, len(config.families) * numbers, RACED)
     return _with_reading(cost, config.data)
 
 

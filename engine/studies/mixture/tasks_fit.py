@@ -39,6 +39,14 @@ class EmptyChoice(EngineError):
     remedy = "Name a family and a number of clusters instead."
 
 
+class NotJudged(EngineError):
+    """Raised when a choice of model has no out-of-bag likelihoods to choose by."""
+
+    what = "The choice of model has no out-of-bag likelihoods."
+    why = "It was made without resamples."
+    remedy = "Choose by BIC or ICL, or run the choice again with resamples."
+
+
 class FitMixture:
     """Task mixture.fit."""
 
@@ -67,6 +75,8 @@ class FitMixture:
             return config.family, config.components
         choice: Choice = run.input(config.choice)
         best = choice.best(config.criterion)
+        if not best and config.criterion == "out_of_bag" and choice.best("bic"):
+            raise NotJudged
         if not best:
             raise EmptyChoice
         return best[0], best[1]  # type: ignore[return-value]

@@ -15,6 +15,7 @@ from engine.studies.mixture.fit import Options, fit
 from engine.studies.mixture.out_of_bag import CONTROL, out_of_bag
 from engine.studies.mixture.pools import heaviest, split
 from engine.studies.mixture.select import Selection
+from engine.studies.mixture.tasks_fit import NotJudged
 from tests.engine.fakes import FakeRun
 from tests.engine.mixture.conftest import blobs
 from tests.engine.mixture.test_tasks import IRIS, run, same, value
@@ -87,6 +88,11 @@ def test_without_resamples_there_are_none(tmp_path):
     found = run(SMALL.model_copy(update={"resamples": 0}), tmp_path).last("choice")
     assert found.out_of_bag.size == 0
     assert found.best("out_of_bag") == ()
+    config = FitConfig(
+        data=IRIS, choice=ArtifactRef(run="0", name="choice", kind="choice"), criterion="out_of_bag", starts=5
+    )
+    with pytest.raises(NotJudged, match="without resamples"):
+        run(config, tmp_path, {"choice": found})
 
 
 def test_a_fit_takes_the_model_chosen_out_of_bag(small, tmp_path):

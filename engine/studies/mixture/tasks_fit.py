@@ -53,7 +53,7 @@ class FitMixture:
     Config = FitConfig
 
     def estimate(self, config: FitConfig, upstream: Mapping[str, TaskConfig] | None = None) -> Cost:
-        """Good to about a factor of three; unknown for users' tables."""
+        """Good to about a factor of three; unknown for tables of other runs and files that cannot be read."""
         return fit_cost(config)
 
     def run(self, config: FitConfig, run: Run) -> None:

@@ -101,7 +101,7 @@ class Ratio:
     Config = RatioConfig
 
     def estimate(self, config: RatioConfig, upstream: Mapping[str, TaskConfig] | None = None) -> Cost:
-        """Good to about a factor of three; unknown for users' tables."""
+        """Good to about a factor of three; unknown for tables of other runs and files that cannot be read."""
         fit = (upstream or {}).get("mixture")
         return ratio_cost(config, fit if isinstance(fit, FitConfig) else None)
 

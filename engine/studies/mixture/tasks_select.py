@@ -107,7 +107,7 @@ class Select:
     Config = SelectConfig
 
     def estimate(self, config: SelectConfig, upstream: Mapping[str, TaskConfig] | None = None) -> Cost:
-        """Good to about a factor of three; unknown for users' tables."""
+        """Good to about a factor of three; unknown for tables of other runs and files that cannot be read."""
         return select_cost(config)
 
     def run(self, config: SelectConfig, run: Run) -> None:

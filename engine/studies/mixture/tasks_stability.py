@@ -113,7 +113,7 @@ class Stable:
     Config = StabilityConfig
 
     def estimate(self, config: StabilityConfig, upstream: Mapping[str, TaskConfig] | None = None) -> Cost:
-        """Good to about a factor of three; unknown for users' tables."""
+        """Good to about a factor of three; unknown for tables of other runs and files that cannot be read."""
         fit = (upstream or {}).get("mixture")
         return stability_cost(config, fit if isinstance(fit, FitConfig) else None)
 

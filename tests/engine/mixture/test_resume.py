@@ -19,6 +19,7 @@ from engine.studies import catalogue
 from engine.studies.mixture.config import BuiltinTable, FileTable, FitConfig
 from engine.studies.mixture.kinds import Fitted
 
+RESUMED = events.Resumed
 NUMBERS = ("mixture_log_likelihood", "basin_share", "local_maxima", "smallest_share")
 
 
@@ -109,26 +110,29 @@ def test_stopped_anywhere_it_goes_on_to_the_same_artifact(method: str, holes: Fi
     (a, numbers), (b, others) = outcome(whole), outcome(path)
     assert numbers == others
     assert_same(a, b)
-    resumed = [event for event in events.EventTail(path / folder.EVENTS).read() if isinstance(event, events.Resumed)]
+    resumed = [event for event in events.EventTail(path / folder.EVENTS).read() if isinstance(event, RESUMED)]
     assert max(event.unit for event in resumed) > 0
 
 
-def test_a_worker_process_is_stopped_and_goes_on_to_the_same(tmp_path: Path) -> None:
+def test_a_worker_process_is_stopped_and_goes_on_where_it_was(tmp_path: Path) -> None:
     data = BuiltinTable(name="generated", rows=3000, dimension=4, clusters=3)
-    config = FitConfig(data=data, components=3, method="bootspectral", chains=3)
-    whole, _, _ = in_folder(tmp_path / "whole", config)
     library = Runs(tmp_path / "runs")
     try:
-        id = library.create(config)
+        id = library.create(FitConfig(data=data, components=3, method="bootspectral", chains=8))
         library.dispatch()
-        until(library, id, lambda reader: reader.progress is not None and reader.progress.done >= 5)
+        path = library.reader(id).folder
+        until(library, id, lambda _: list((path / "checkpoints").glob("*.npz")))
         library.stop(id)
-        until(library, id, lambda reader: reader.state in state.OVER)
+        reader = until(library, id, lambda reader: reader.state in state.OVER)
+        assert reader.state == "stopped"
         library.resume(id)
         library.dispatch()
-        reader = until(library, id, lambda reader: reader.state in state.OVER and reader.artifacts)
+        reader = until(library, id, lambda reader: reader.state in state.OVER and "mixture" in reader.artifacts)
         assert reader.state == "finished", reader.log()
-        assert_same(outcome(whole)[0], reader.artifact("mixture"))
+        units = [event.unit for event in events.EventTail(path / folder.EVENTS).read() if isinstance(event, RESUMED)]
+        assert len(units) == 1 and units[0] > 0
+        found = reader.artifact("mixture")
+        assert found.complete and len(found.trace) >= 60 and np.isfinite(found.trace).all()
     finally:
         for item in library.list():
             library.cancel(item.id)

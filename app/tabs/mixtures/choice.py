@@ -72,6 +72,8 @@ class ChoicePage(CardGrid):
                 plot.clear()
         if "ratio" in gone:
             self.ratio.show_report(None)
+        if "mixture" in gone:
+            self._allow(possible=False)
 
     def card_of(self, stage: str) -> Card:
         """Where the choice, or the test, would be."""
@@ -81,10 +83,12 @@ class ChoicePage(CardGrid):
         """Draw what is known of the choice and of the test."""
         if "ratio" in changed:
             self.ratio.show_report(model.ratio)
-        possible = model.after_fit("ratio") is not None
-        self.ratio.set_possible("" if possible else tr("There is no finished fit to test."))
+        self._allow(possible=model.after_fit("ratio") is not None)
         if "choice" in changed and model.choice is not None:
             self._show_choice(model.choice)
+
+    def _allow(self, *, possible: bool) -> None:
+        self.ratio.set_possible("" if possible else tr("There is no finished fit to test."))
 
     def _show_choice(self, found: Choice) -> None:
         self._found = found

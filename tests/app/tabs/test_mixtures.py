@@ -14,7 +14,7 @@ from app.tabs.base import Services
 from app.tabs.mixtures import TAB, exports, files
 from app.tabs.mixtures.examples import EXAMPLES
 from app.tabs.mixtures.model import preset
-from app.tabs.mixtures.pages import PAGES
+from app.tabs.mixtures.pages import PAGES, Pages
 from app.tabs.mixtures.view import MixturesView
 from engine.artifacts.refs import ArtifactRef
 from engine.runs.events import Failed
@@ -41,8 +41,15 @@ def filled(view, readers):
 
 
 @pytest.fixture
-def sheets(filled):
-    return filled.sheets
+def sheets(model, tmp_path, qtbot):
+    """The pages without the form."""
+    found = Pages(model, tmp_path)
+    qtbot.addWidget(found)
+    found.resize(800, 600)
+    found.show_changed({"choice", "mixture", "stability", "numbers"})
+    found.show()
+    yield found
+    found.close_pages()
 
 
 def look_at(box, key):
@@ -80,10 +87,10 @@ def test_a_finished_run_fills_every_page(filled):
     assert len(filled.numbers.model.numbers) > 15
 
 
-def test_axes_and_colours_can_be_chosen(filled):
-    page = filled.sheets.clusters
+def test_axes_and_colours_can_be_chosen(sheets):
+    page = sheets.clusters
     look_at(page.across, "petal width (cm)")
-    assert filled.model.axes == ("petal width (cm)", "discriminant 2")
+    assert sheets.model.axes == ("petal width (cm)", "discriminant 2")
     assert page.scatter.axes[0].label == "petal width (cm)"
     for colouring, names in (("classes", {"setosa", "versicolor", "virginica"}), ("doubt", {"0.0 to 0.02"})):
         look_at(page.colouring, colouring)
@@ -91,8 +98,8 @@ def test_axes_and_colours_can_be_chosen(filled):
         assert page.scatter.count() == 150
 
 
-def test_rows_of_two_clusters_have_a_mixed_colour_and_no_name_in_the_legend(filled):
-    scatter = filled.sheets.clusters.scatter
+def test_rows_of_two_clusters_have_a_mixed_colour_and_no_name_in_the_legend(sheets):
+    scatter = sheets.clusters.scatter
     assert [entry.name for entry in scatter.entries()] == ["cluster 1", "cluster 2", "cluster 3"]
     blends = [name for names in scatter.blends.values() for name in names]
     assert blends
@@ -103,8 +110,8 @@ def test_rows_of_two_clusters_have_a_mixed_colour_and_no_name_in_the_legend(fill
     assert hidden == {owner, *scatter.blends[owner]}
 
 
-def test_dots_grow_with_doubt_unless_that_is_switched_off(filled):
-    scatter = filled.sheets.clusters.scatter
+def test_dots_grow_with_doubt_unless_that_is_switched_off(sheets):
+    scatter = sheets.clusters.scatter
     text, on, switch = scatter.choices()[0]
     assert "uncertainty" in text
     assert on
@@ -116,21 +123,21 @@ def test_dots_grow_with_doubt_unless_that_is_switched_off(filled):
     assert all(group.sizes is None for group in scatter._groups.values())
 
 
-def test_newer_versions_leave_the_view_where_it_is(filled):
-    page = filled.sheets.clusters
+def test_newer_versions_leave_the_view_where_it_is(sheets):
+    page = sheets.clusters
     page.scatter.set_view(page.scatter.view().zoomed(0.5))
     before = page.scatter.view()
-    page.show_model(filled.model, {"mixture"})
+    page.show_model(sheets.model, {"mixture"})
     assert page.scatter.view() == before
     look_at(page.across, "petal width (cm)")
     assert page.scatter.view() != before
 
 
-def test_very_many_rows_become_a_density_that_says_so(filled, qtbot):
-    page, found = filled.sheets.clusters, filled.model.mixture
+def test_very_many_rows_become_a_density_that_says_so(sheets, qtbot):
+    page, found = sheets.clusters, sheets.model.mixture
     parts = {name: np.repeat(getattr(found, name), 200, axis=0) for name in ("x", "known", "memberships")}
-    filled.model.mixture = dataclasses.replace(found, **parts, rows=np.arange(30_000), count=1_000_000)
-    page.show_model(filled.model, {"mixture"})
+    sheets.model.mixture = dataclasses.replace(found, **parts, rows=np.arange(30_000), count=1_000_000)
+    page.show_model(sheets.model, {"mixture"})
     assert page.scatter.count() == len(found.sample)
     assert "a random 150 of 1" in page.card._note.text()
     qtbot.waitUntil(page.scatter.is_density, timeout=10_000)
@@ -146,8 +153,8 @@ def test_very_many_rows_become_a_density_that_says_so(filled, qtbot):
 
 
 # Pairs ---------------------------------------------------------------------------------------------------------------
-def test_pairs_show_the_columns_that_tell_most_and_a_click_enlarges(filled, qtbot):
-    page = filled.sheets.clusters
+def test_pairs_show_the_columns_that_tell_most_and_a_click_enlarges(sheets, qtbot):
+    page = sheets.clusters
     page.pairs_button.click()
     assert page.grid.shown() == [page.pairs_card]
     names = page.pair_columns()
@@ -155,13 +162,13 @@ def test_pairs_show_the_columns_that_tell_most_and_a_click_enlarges(filled, qtbo
     assert len(page.pairs.panels()) == 6
     middle = page.pairs.panel(2, 1).center().toPoint()
     qtbot.mouseClick(page.pairs, Qt.MouseButton.LeftButton, pos=middle)
-    assert filled.model.axes == (names[1], names[2])
+    assert sheets.model.axes == (names[1], names[2])
     assert page.grid.shown() == [page.card]
     assert page.scatter.axes[0].label == names[1]
 
 
-def test_pairs_by_keyboard(filled, qtbot):
-    page = filled.sheets.clusters
+def test_pairs_by_keyboard(sheets, qtbot):
+    page = sheets.clusters
     page.show_pairs(True)
     page.pairs.setFocus()
     qtbot.keyClick(page.pairs, Qt.Key.Key_Down)
@@ -169,11 +176,11 @@ def test_pairs_by_keyboard(filled, qtbot):
     qtbot.keyClick(page.pairs, Qt.Key.Key_Right)  # there is none
     names = page.pair_columns()
     qtbot.keyClick(page.pairs, Qt.Key.Key_Return)
-    assert filled.model.axes == (names[1], names[2])
+    assert sheets.model.axes == (names[1], names[2])
 
 
-def test_columns_of_the_pairs_are_chosen(filled):
-    page = filled.sheets.clusters
+def test_columns_of_the_pairs_are_chosen(sheets):
+    page = sheets.clusters
     page.show_pairs(True)
     page._fill_menu()
     action = next(one for one in page._menu.actions() if one.text() == "sepal width (cm)")
@@ -185,8 +192,8 @@ def test_columns_of_the_pairs_are_chosen(filled):
     assert len(page.pair_columns()) == 2
 
 
-def test_pairs_are_painted_in_the_colours_of_the_clusters(filled, tmp_path):
-    page = filled.sheets.clusters
+def test_pairs_are_painted_in_the_colours_of_the_clusters(sheets, tmp_path):
+    page = sheets.clusters
     page.show_pairs(True)
     picture = page.pairs.grab().toImage()
     colours = {picture.pixelColor(x, y).name() for x in range(0, picture.width(), 2) for y in range(picture.height())}
@@ -255,6 +262,19 @@ def test_without_a_fit_there_is_nothing_to_test(view):
     assert "no finished fit" in panel.button.toolTip()
 
 
+def test_when_the_runs_go_nothing_of_them_stays(filled):
+    for name, _ in PAGES[:-1]:
+        filled.show_page(name)
+    filled.show_runs({})
+    assert not filled.sheets.page("choice").ratio.button.isEnabled()
+    for name, _ in PAGES[1:-1]:
+        assert [card.title for card in filled.sheets.page(name).shown() if not card.is_empty()] in (
+            [],
+            ["Likelihood ratio"],
+        )
+    assert filled.sheets.clusters.scatter.count() == 0
+
+
 def test_a_likelihood_ratio_is_told_in_words(sheets):
     panel = sheets.page("choice").ratio
     drawn = np.random.default_rng(0).gamma(3, 4, (2, 99))
@@ -288,12 +308,12 @@ def test_a_bar_and_a_branch_open_their_maximum(filled, readers, qtbot):
     assert filled.sheets.bar.current() == "clusters"
 
 
-def test_starts_have_the_colour_of_the_maximum_that_they_ended_in(filled, readers):
+def test_starts_have_the_colour_of_the_maximum_that_they_ended_in(sheets, readers):
     fitted = readers["fit"].outputs["mixture"]
     reached = np.isin(fitted.member, fitted.member[fitted.finished])
-    assert filled.sheets.page("maxima").starts.count() == filled.sheets.page("maxima").map.count() == len(fitted.member)
-    assert len(filled.sheets.page("maxima")._members["best"]) == (fitted.member == 0).sum()
-    assert len(filled.sheets.page("maxima")._members.get("left the race", [])) == (~reached).sum()
+    assert sheets.page("maxima").starts.count() == sheets.page("maxima").map.count() == len(fitted.member)
+    assert len(sheets.page("maxima")._members["best"]) == (fitted.member == 0).sum()
+    assert len(sheets.page("maxima")._members.get("left the race", [])) == (~reached).sum()
 
 
 def test_a_click_on_a_start_shows_its_solution(filled):
@@ -419,14 +439,14 @@ def test_what_cannot_run_says_why(view):
 
 
 # Examples and exports ------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_every_example_is_one_click(view, name):
+def test_every_example_is_one_click(view):
     view.services.runs.next = {}
-    view.empty.buttons[name].click()
-    config, options = view.services.runs.started[-1]
-    assert config.data == BuiltinTable(name=name)
-    assert view.setup.form.value() == config
-    assert options["name"] == f"Clusters of {name.replace('_', ' ')}"
+    for name in EXAMPLES:
+        view.empty.buttons[name].click()
+        config, options = view.services.runs.started[-1]
+        assert config.data == BuiltinTable(name=name)
+        assert view.setup.form.value() == config
+        assert options["name"] == f"Clusters of {name.replace('_', ' ')}"
 
 
 def test_examples_are_in_a_menu_too(view):

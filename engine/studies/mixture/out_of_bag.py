@@ -16,6 +16,7 @@ from engine.studies.mixture.sweep import Rows, sweep
 # Refits begin at the fit and need not be exact: models differ by far more than resamples leave open.
 CONTROL = Control(tolerance=1e-4, max_iterations=40)
 ENTRIES = 1 << 21  # chains x components x columns^2 of one batch
+WEIGHTS = 1 << 23  # chains x rows of one batch
 
 
 def out_of_bag(
@@ -41,7 +42,7 @@ def out_of_bag(
     models, n = solutions.chains, rows.n
     total, times = np.zeros((models, n)), np.zeros(n)
     each = models * solutions.components * rows.dimension**2
-    size = max(1, min(resamples, ENTRIES // max(each, 1)))
+    size = max(1, min(resamples, ENTRIES // max(each, 1), WEIGHTS // (models * n)))
     for first in range(0, resamples, size):
         numbers = range(first, min(first + size, resamples))
         counts = np.array([resample(n, generator(seed, "out of bag", b)) for b in numbers])

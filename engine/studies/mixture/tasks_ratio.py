@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.runs.run import Run
 from engine.seeding import derive
 from engine.studies.contract import Cost, TaskConfig
-from engine.studies.mixture.config import FitConfig, RatioConfig
+from engine.studies.mixture.config import RESAMPLED, FitConfig, RatioConfig
 from engine.studies.mixture.cost import ratio_cost
 from engine.studies.mixture.families import FAMILIES, Family, degrees_of_freedom
 from engine.studies.mixture.fit import Fit, Options
@@ -175,6 +175,9 @@ def asked(fitted: Fitted, config: RatioConfig) -> Question:
     resolution = np.array(fitted.resolution)
     dof = np.array(fitted.dof) if len(fitted.dof) else None
     x, means, covariances = np.array(fitted.x), np.array(fitted.means), np.array(fitted.covariances)
+    if dof is not None or fitted.method in RESAMPLED:
+        # Rows with gaps took no part in these fits.
+        x = x[~np.isnan(x).any(axis=1)]
     if fitted.axes.shape[1]:
         x = ((x - fitted.scores_mean) / fitted.scores_scale) @ fitted.axes
         means, covariances = np.array(fitted.score_means), np.array(fitted.score_covariances)

@@ -180,6 +180,17 @@ def test_missing_cells_are_missing_in_the_drawn_tables_too(fitted, tmp_path):
     assert fake.last("ratio").p[0] == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize("method", ["t", "spectral_bootem"])
+def test_rows_with_gaps_take_no_part_where_they_took_none_in_the_fit(method, fitted):
+    x = np.array(fitted.x)
+    x[::5, 0] = np.nan
+    dof = np.full(3, 9.0) if method == "t" else np.zeros(0)
+    question = asked(replace(fitted, x=x, method=method, dof=dof, count=120), RatioConfig(mixture=REF))
+    assert question.x.shape == (120, 2)
+    assert question.gaps is None
+    assert asked(replace(fitted, x=x), RatioConfig(mixture=REF)).x.shape == (150, 2)
+
+
 def test_a_part_of_a_larger_table_is_told_of(fitted, tmp_path):
     fake = test_this(replace(fitted, count=10**6), tmp_path, replicates=9, starts=1, fewer=False)
     assert [params["rows"] for template, params in fake.warnings if "at random" in template] == [150]

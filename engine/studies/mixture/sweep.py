@@ -18,6 +18,8 @@ from engine.studies.mixture.shared import SquaresOfRows, common_precision, quadr
 # Entries of one block of responsibilities: about half of a core's second-level cache in float32.
 BLOCK_ENTRIES = 1 << 18
 CACHED_FEATURES = 1 << 28
+# Bytes of features that are computed in every pass: a block must be used before it has left the cache.
+FRESH_FEATURES = 1 << 23
 Block = tuple[slice, Real]
 # Turns log joint densities (G, R, c), in place, into memberships; returns the rows' log densities (R, c).
 Respond = Callable[[Real, slice], Real]
@@ -82,6 +84,8 @@ class MemoryRows:
         if key not in self._cache and self.n * kernel.width(self.dimension) * key[1].itemsize <= CACHED_FEATURES:
             self._cache[key] = kernel.features(self.x.astype(dtype))
         kept = self._cache.get(key)
+        if kept is None:
+            height = min(height, max(FRESH_FEATURES // (kernel.width(self.dimension) * key[1].itemsize), 64))
         for start in range(0, self.n, height):
             rows = slice(start, min(start + height, self.n))
             yield rows, kept[rows] if kept is not None else kernel.features(self.x[rows].astype(dtype))

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from engine.studies.mixture import sweep as sweeping
 from engine.studies.mixture.em import Control, expectation_maximisation
 from engine.studies.mixture.fit import Options, Task, prepare, starts_of
 from engine.studies.mixture.maximise import maximise
 from engine.studies.mixture.parameters import Parameters, concatenate
 from engine.studies.mixture.regularise import keep_above, positive_definite
 from engine.studies.mixture.shared import common_precision
-from engine.studies.mixture.sweep import look, soft, sweep
+from engine.studies.mixture.sweep import MemoryRows, look, soft, sweep
 
 SHARED = ["EII", "EEI", "EEE"]
 
@@ -88,6 +89,19 @@ def test_looking_shows_what_a_sweep_shows(overlapping):
     sweep(task.rows, params, respond=soft, visit=lambda block, z, density: found["sweep"].append(density.copy()))
     look(task.rows, params, lambda block, z, density: found["look"].append(density.copy()))
     np.testing.assert_array_equal(np.concatenate(found["sweep"], 1), np.concatenate(found["look"], 1))
+
+
+def test_features_made_anew_come_in_small_blocks_and_add_up(overlapping, monkeypatch):
+    task, params = begun(overlapping[0], "VVV")
+    kept = sweep(task.rows, params)
+    monkeypatch.setattr(sweeping, "CACHED_FEATURES", 0)
+    monkeypatch.setattr(sweeping, "FRESH_FEATURES", 1)
+    heights: list[int] = []
+    fresh = sweep(
+        MemoryRows(task.rows.x), params, visit=lambda block, z, density: heights.append(block.stop - block.start)
+    )
+    assert max(heights) == 64 and sum(heights) == len(overlapping[0])
+    np.testing.assert_allclose(fresh.second, kept.second, rtol=1e-10, atol=1e-9)
 
 
 @pytest.mark.parametrize("d", [3, 20])

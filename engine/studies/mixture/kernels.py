@@ -228,8 +228,14 @@ class CholeskyKernel:
         """(G * R, c)."""
         maps, offsets, constants = theta
         c, d = phi.shape
-        residuals = (phi @ maps - offsets).reshape(c, -1, d)
-        return constants - 0.5 * np.einsum("ckd,ckd->kc", residuals, residuals)
+        out = np.empty((len(constants), c), phi.dtype)
+        # One component at a time: the residuals of all would not fit the cache.
+        for k in range(len(out)):
+            own = slice(k * d, (k + 1) * d)
+            residuals = phi @ maps[:, own]
+            residuals -= offsets[own]
+            np.einsum("cd,cd->c", residuals, residuals, out=out[k])
+        return np.asarray(constants - 0.5 * out)
 
     def gather(self, z: Real, phi: Real) -> NDArray[np.float64]:
         """(G * R, d * d + d + 1)."""

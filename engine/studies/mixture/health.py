@@ -37,7 +37,7 @@ def spurious(params: Parameters, family: Family, guard: Guard, total: float) -> 
     """
     added = guard.prior.strength if isinstance(guard.prior, PooledPrior) and family not in SHARED else 0.0
     few = params.weights * total + added < params.dimension + 1
-    found = (params.active & few).any(axis=1)
+    found = np.atleast_1d((params.active & few).any(axis=1))
     asked = np.flatnonzero(found)
     if len(asked):
         low = smallest_ratios(params.take(asked), guard) <= AT_FLOOR

@@ -37,7 +37,7 @@ TABLES = (
     ("engine.studies.landscape.similarity", "INFINITE"),
     ("engine.studies.landscape.similarity", "FEW"),
     ("engine.studies.landscape.similarity", "NOISE"),
-    ("engine.studies.mixture.setting", "SEVERAL"),
+    ("engine.studies.mixture.tasks.setting", "SEVERAL"),
 )
 # Words that are put together at run time, by the room that says them: parts of a source, kinds of columns, verdicts,
 # dimensions of measures with their values

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_iris
 
-from engine.studies.mixture.families import FAMILIES
-from engine.studies.mixture.fit import Options
-from engine.studies.mixture.select import select
+from engine.studies.mixture.choice.select import select
+from engine.studies.mixture.model.families import FAMILIES
+from engine.studies.mixture.search.fit import Options
 
 pytestmark = pytest.mark.benchmark
 PEER = Path(__file__).with_name("mclust.R")

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from engine.studies.mixture.coordinates import frame_for, guard_for, mean_and_covariance
-from engine.studies.mixture.em import Control, expectation_maximisation
-from engine.studies.mixture.families import FAMILIES
-from engine.studies.mixture.fit import Options, fit
-from engine.studies.mixture.select import select
-from engine.studies.mixture.starts import Starts
-from engine.studies.mixture.sweep import MemoryRows
+from engine.studies.mixture.choice.select import select
+from engine.studies.mixture.em.em import Control, expectation_maximisation
+from engine.studies.mixture.em.sweep import MemoryRows
+from engine.studies.mixture.model.coordinates import frame_for, guard_for, mean_and_covariance
+from engine.studies.mixture.model.families import FAMILIES
+from engine.studies.mixture.search.fit import Options, fit
+from engine.studies.mixture.search.starts import Starts
 
 pytestmark = pytest.mark.benchmark
 

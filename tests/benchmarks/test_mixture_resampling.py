@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from engine.studies.mixture.agreement import adjusted_rand_index
-from engine.studies.mixture.bagged import bagged_em
-from engine.studies.mixture.boot_fit import boot_fit
-from engine.studies.mixture.em import Control
-from engine.studies.mixture.fit import Options, fit, prepare
+from engine.studies.mixture.bootstrap.bagged import bagged_em
+from engine.studies.mixture.bootstrap.boot_fit import boot_fit
+from engine.studies.mixture.em.em import Control
+from engine.studies.mixture.model.agreement import adjusted_rand_index
+from engine.studies.mixture.search.fit import Options, fit, prepare
 
 pytestmark = pytest.mark.benchmark
 

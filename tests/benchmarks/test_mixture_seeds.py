@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from engine.studies import catalogue
-from engine.studies.mixture.agreement import adjusted_rand_index
 from engine.studies.mixture.config import RESAMPLED, BuiltinTable, FileTable, FitConfig
+from engine.studies.mixture.model.agreement import adjusted_rand_index
 from tests.engine.fakes import FakeRun
 
 pytestmark = pytest.mark.benchmark

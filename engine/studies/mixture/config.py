@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from engine.artifacts.refs import ArtifactRef, OfKind
 from engine.studies.contract import PRESETS, Links, PipelineConfig, Spec, TaskConfig, field, input_field
-from engine.studies.mixture.families import FAMILIES, Family
+from engine.studies.mixture.model.families import FAMILIES, Family
 
 TableRef = Annotated[ArtifactRef, OfKind("table")]
 ChoiceRef = Annotated[ArtifactRef, OfKind("choice")]

@@ -15,8 +15,8 @@ from engine.studies.mixture.config import (
     SelectConfig,
     StabilityConfig,
 )
-from engine.studies.mixture.parts import TEXT
-from engine.studies.mixture.size import (
+from engine.studies.mixture.tables.parts import TEXT
+from engine.studies.mixture.tables.size import (
     KEPT_BYTES,
     SELECT_ROWS,
     FileSize,

@@ -40,9 +40,9 @@ class Preview:
         Raises:
             TableError: the table cannot be used, in its own words.
         """
-        from engine.studies.mixture.setting import codes, told
-        from engine.studies.mixture.source import glimpse, label_of, read_source
-        from engine.studies.mixture.table import clean
+        from engine.studies.mixture.tables.source import glimpse, label_of, read_source
+        from engine.studies.mixture.tables.table import clean
+        from engine.studies.mixture.tasks.setting import codes, told
 
         source = _source(params["data"])
         large = _large(source)
@@ -68,9 +68,9 @@ class Preview:
     def scree(self, params: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """``data`` and ``components`` -> ``values``: eigenvalues; ``chance``: 95 % quantile of permuted columns;
         ``suggested``: axes by parallel analysis within what the rows carry; ``rules``: axes by each rule."""
-        from engine.studies.mixture.source import glimpse, label_of, load_table
-        from engine.studies.mixture.spectral import choose_q, permuted_values, spectrum
-        from engine.studies.mixture.table import clean
+        from engine.studies.mixture.bootstrap.spectral import choose_q, permuted_values, spectrum
+        from engine.studies.mixture.tables.source import glimpse, label_of, load_table
+        from engine.studies.mixture.tables.table import clean
 
         source = _source(params["data"])
         if _large(source):
@@ -100,7 +100,7 @@ class Preview:
 
     def _read(self, ref: Any) -> Any:
         from engine.artifacts import versions
-        from engine.studies.mixture.source import NoTableChosen
+        from engine.studies.mixture.tables.source import NoTableChosen
 
         if self._root is None:
             raise NoTableChosen
@@ -121,7 +121,7 @@ def _large(source: Any) -> bool:
     Raises:
         TableError: it can be read in no way.
     """
-    from engine.studies.mixture.size import EXCEL, read_in_parts
+    from engine.studies.mixture.tables.size import EXCEL, read_in_parts
 
     if source.source != "file":
         return False

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from engine.studies.mixture.accelerate import Bars, accelerated_em
-from engine.studies.mixture.em import Control, expectation_maximisation
-from engine.studies.mixture.fit import Options, prepare, starts_of
-from engine.studies.mixture.parameters import concatenate
+from engine.studies.mixture.em.accelerate import Bars, accelerated_em
+from engine.studies.mixture.em.em import Control, expectation_maximisation
+from engine.studies.mixture.model.parameters import concatenate
+from engine.studies.mixture.search.fit import Options, prepare, starts_of
 
 RAW = Options(prior="off", scaling="none")
 EXACT = Control(1e-9, 4000, reseed=False)

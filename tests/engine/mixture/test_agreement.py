@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.studies.mixture.agreement import (
+from engine.studies.mixture.model.agreement import (
     adjusted_rand_index,
     classical_scaling,
     confusion,
@@ -65,7 +65,7 @@ def test_variation_of_information_is_a_distance(pair: tuple) -> None:
 def test_many_partitions_are_compared_in_blocks(pair: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = np.random.default_rng(0).integers(4, size=(23, 300))
     whole = variation_of_information(parts, parts[:5])
-    monkeypatch.setattr("engine.studies.mixture.agreement.ENTRIES", 1)
+    monkeypatch.setattr("engine.studies.mixture.model.agreement.ENTRIES", 1)
     np.testing.assert_array_equal(variation_of_information(parts, parts[:5]), whole)
 
 

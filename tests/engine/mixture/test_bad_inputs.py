@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from engine.errors import EngineError
-from engine.studies.mixture import errors
-from engine.studies.mixture.boot_fit import boot_fit
-from engine.studies.mixture.discriminant import discriminant_axes
-from engine.studies.mixture.families import FAMILIES
-from engine.studies.mixture.fit import Options, fit
-from engine.studies.mixture.health import examine, smallest_ratios
-from engine.studies.mixture.mixture import Mixture
+from engine.studies.mixture.bootstrap.boot_fit import boot_fit
+from engine.studies.mixture.model import errors
+from engine.studies.mixture.model.discriminant import discriminant_axes
+from engine.studies.mixture.model.families import FAMILIES
+from engine.studies.mixture.model.health import examine, smallest_ratios
+from engine.studies.mixture.model.mixture import Mixture
+from engine.studies.mixture.search.fit import Options, fit
 
 RNG = np.random.default_rng(0)
 GOOD = RNG.standard_normal((60, 3))
@@ -112,7 +112,7 @@ def test_health_names_thin_components() -> None:
 
 
 def guard_of(found: object) -> object:
-    from engine.studies.mixture.regularise import Guard
+    from engine.studies.mixture.model.regularise import Guard
 
     return Guard(1e-9 * np.eye(3))
 

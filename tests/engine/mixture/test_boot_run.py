@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from engine.studies import catalogue
-from engine.studies.mixture.boot_fit import boot_fit
-from engine.studies.mixture.boot_run import ResampledRun
-from engine.studies.mixture.chains import ChainRules
+from engine.studies.mixture.bootstrap.boot_fit import boot_fit
+from engine.studies.mixture.bootstrap.chains import ChainRules
+from engine.studies.mixture.bootstrap.spectral import rows_wanted
 from engine.studies.mixture.config import RESAMPLED, BuiltinTable, FileTable, FitConfig
-from engine.studies.mixture.mixture import Mixture
-from engine.studies.mixture.setting import prepare_table
-from engine.studies.mixture.spectral import rows_wanted
-from engine.studies.mixture.tasks_fit import warn_of_resampling
+from engine.studies.mixture.model.mixture import Mixture
+from engine.studies.mixture.tasks.boot_run import ResampledRun
+from engine.studies.mixture.tasks.fit import warn_of_resampling
+from engine.studies.mixture.tasks.setting import prepare_table
 from tests.engine.fakes import FakeRun
 
 from .conftest import blobs
@@ -28,8 +28,8 @@ TRUTH = BuiltinTable(name="generated", rows=300, clusters=3, dimension=4, separa
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures and progress after every iteration."""
     for name in ("TELL_SECONDS", "PROGRESS_SECONDS"):
-        monkeypatch.setattr(f"engine.studies.mixture.boot_run.{name}", 0.0)
-    monkeypatch.setattr("engine.studies.mixture.fit_run.SHARE", 0)
+        monkeypatch.setattr(f"engine.studies.mixture.tasks.boot_run.{name}", 0.0)
+    monkeypatch.setattr("engine.studies.mixture.tasks.fit_run.SHARE", 0)
 
 
 def saved(x: np.ndarray, path: Path) -> FileTable:

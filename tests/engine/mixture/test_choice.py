@@ -7,15 +7,15 @@ from engine.artifacts.refs import ArtifactRef
 from engine.runs.run import Stopped
 from engine.seeding import generator
 from engine.studies import catalogue
-from engine.studies.mixture import tasks_select
+from engine.studies.mixture.choice.out_of_bag import CONTROL, out_of_bag
+from engine.studies.mixture.choice.pools import heaviest, split
+from engine.studies.mixture.choice.select import Selection
 from engine.studies.mixture.config import BuiltinTable, FileTable, FitConfig, SelectConfig
-from engine.studies.mixture.em import expectation_maximisation
-from engine.studies.mixture.escape import resample
-from engine.studies.mixture.fit import Options, fit
-from engine.studies.mixture.out_of_bag import CONTROL, out_of_bag
-from engine.studies.mixture.pools import heaviest, split
-from engine.studies.mixture.select import Selection
-from engine.studies.mixture.tasks_fit import NotJudged
+from engine.studies.mixture.em.em import expectation_maximisation
+from engine.studies.mixture.search.escape import resample
+from engine.studies.mixture.search.fit import Options, fit
+from engine.studies.mixture.tasks import select as tasks_select
+from engine.studies.mixture.tasks.fit import NotJudged
 from tests.engine.fakes import FakeRun
 from tests.engine.mixture.conftest import blobs
 from tests.engine.mixture.test_tasks import IRIS, run, same, value
@@ -60,7 +60,7 @@ def test_batches_of_resamples_make_no_difference(iris, monkeypatch):
     over = Selection(iris[0], [2], RAW)
     over.family("EEE")
     whole = over.out_of_bag("EEE", [2], 6)
-    monkeypatch.setattr("engine.studies.mixture.out_of_bag.ENTRIES", 1)
+    monkeypatch.setattr("engine.studies.mixture.choice.out_of_bag.ENTRIES", 1)
     assert over.out_of_bag("EEE", [2], 6)[2] == pytest.approx(whole[2], abs=1e-9)
 
 
@@ -104,7 +104,7 @@ def test_a_fit_takes_the_model_chosen_out_of_bag(small, tmp_path):
 
 
 def test_it_resumes_between_refits(small, tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.studies.mixture.setting.POINT_SECONDS", 0.0)
+    monkeypatch.setattr("engine.studies.mixture.tasks.setting.POINT_SECONDS", 0.0)
     whole = run(SMALL, tmp_path)
     fake = FakeRun(tmp_path, 0, stop_after=whole.points - 3)
     with pytest.raises(Stopped):

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from engine.studies.mixture import device_rows
-from engine.studies.mixture import fit as fitting
-from engine.studies.mixture.bagged import bagged_em
-from engine.studies.mixture.device_rows import DeviceRows, rows_on
-from engine.studies.mixture.em import Control, expectation_maximisation
-from engine.studies.mixture.fit import Options, fit, prepare, rows_for, starts_of
-from engine.studies.mixture.kernels import CholeskyKernel
-from engine.studies.mixture.sweep import MemoryRows, sweep
-from engine.studies.mixture.variants import annealed_em
+from engine.studies.mixture.bootstrap.bagged import bagged_em
+from engine.studies.mixture.em import device_rows
+from engine.studies.mixture.em.device_rows import DeviceRows, rows_on
+from engine.studies.mixture.em.em import Control, expectation_maximisation
+from engine.studies.mixture.em.kernels import CholeskyKernel
+from engine.studies.mixture.em.sweep import MemoryRows, sweep
+from engine.studies.mixture.em.variants import annealed_em
+from engine.studies.mixture.search import fit as fitting
+from engine.studies.mixture.search.fit import Options, fit, prepare, rows_for, starts_of
 from tests.engine.mixture.conftest import blobs
 
 HERE = torch.device("cpu")
@@ -173,8 +173,8 @@ def test_small_tables_and_the_processor_stay_with_numpy(monkeypatch):
 
 def test_fits_on_the_processor_do_not_import_torch():
     code = (
-        "import sys, numpy as np; from engine.studies.mixture.fit import fit;"
-        "import engine.studies.mixture.tasks_fit, engine.studies.mixture.tasks_select;"
+        "import sys, numpy as np; from engine.studies.mixture.search.fit import fit;"
+        "import engine.studies.mixture.tasks.fit, engine.studies.mixture.tasks.select;"
         "fit(np.random.default_rng(0).normal(size=(60, 2)), 2); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

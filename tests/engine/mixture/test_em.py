@@ -7,17 +7,17 @@ import warnings
 import numpy as np
 import pytest
 
-from engine.studies.mixture.coordinates import frame_for, guard_for, mean_and_covariance, to_frame
-from engine.studies.mixture.em import Control, Iteration, expectation_maximisation
-from engine.studies.mixture.families import DIAGONAL, FAMILIES, SUBMODELS
-from engine.studies.mixture.fit import Options, fit
-from engine.studies.mixture.kernels import CholeskyKernel, FeatureKernel
-from engine.studies.mixture.mixture import Mixture
-from engine.studies.mixture.parameters import concatenate, pad
-from engine.studies.mixture.prior import fraley_raftery, pooled
-from engine.studies.mixture.regularise import Guard, keep_above
-from engine.studies.mixture.starts import Starts
-from engine.studies.mixture.sweep import MemoryRows, sweep
+from engine.studies.mixture.em.em import Control, Iteration, expectation_maximisation
+from engine.studies.mixture.em.kernels import CholeskyKernel, FeatureKernel
+from engine.studies.mixture.em.sweep import MemoryRows, sweep
+from engine.studies.mixture.model.coordinates import frame_for, guard_for, mean_and_covariance, to_frame
+from engine.studies.mixture.model.families import DIAGONAL, FAMILIES, SUBMODELS
+from engine.studies.mixture.model.mixture import Mixture
+from engine.studies.mixture.model.parameters import concatenate, pad
+from engine.studies.mixture.model.prior import fraley_raftery, pooled
+from engine.studies.mixture.model.regularise import Guard, keep_above
+from engine.studies.mixture.search.fit import Options, fit
+from engine.studies.mixture.search.starts import Starts
 
 PLAIN = Options(starts=6, racing=None, prior="off", escapes="off", scaling="none")
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from engine.studies.mixture.choice.select import best_by_bic, select
 from engine.studies.mixture.config import BuiltinTable, FitConfig, SelectConfig
-from engine.studies.mixture.fit import Options
-from engine.studies.mixture.select import best_by_bic, select
-from engine.studies.mixture.source import OLD_FAITHFUL, load_table, old_faithful
+from engine.studies.mixture.search.fit import Options
+from engine.studies.mixture.tables.source import OLD_FAITHFUL, load_table, old_faithful
 from tests.engine.mixture.test_tasks import run, value
 
 FAITHFUL = BuiltinTable(name="faithful", scaling="none")

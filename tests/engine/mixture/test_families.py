@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.studies.mixture.covariance import maximise_covariances
-from engine.studies.mixture.families import (
+from engine.studies.mixture.model.covariance import maximise_covariances
+from engine.studies.mixture.model.families import (
     DIAGONAL,
     FAMILIES,
     SUBMODELS,
@@ -15,7 +15,7 @@ from engine.studies.mixture.families import (
     nested_order,
     rows_needed,
 )
-from engine.studies.mixture.orientation import common_axes, misfit
+from engine.studies.mixture.model.orientation import common_axes, misfit
 
 # Free parameters as mclust prints them for iris (d = 4, G = 3).
 IRIS = {

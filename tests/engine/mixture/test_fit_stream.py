@@ -15,19 +15,20 @@ from engine.artifacts.refs import ArtifactRef
 from engine.artifacts.shared_kinds import TableKind
 from engine.runs.run import Stopped
 from engine.studies import catalogue
-from engine.studies.mixture import size, tasks_fit_stream
-from engine.studies.mixture import table_errors as errors
-from engine.studies.mixture.climb import Climb
 from engine.studies.mixture.config import FileTable, FitConfig, RatioConfig, SelectConfig, StabilityConfig
-from engine.studies.mixture.criteria import criteria
-from engine.studies.mixture.em import Control
-from engine.studies.mixture.families import FAMILIES
-from engine.studies.mixture.fit import Options, fit, prepare, starts_of
-from engine.studies.mixture.mixture import Mixture
-from engine.studies.mixture.race import polished
-from engine.studies.mixture.stream import Source, StreamRows
-from engine.studies.mixture.streamed import StreamedFit
-from engine.studies.mixture.sweep import MemoryRows
+from engine.studies.mixture.em.em import Control
+from engine.studies.mixture.em.sweep import MemoryRows
+from engine.studies.mixture.model.criteria import criteria
+from engine.studies.mixture.model.families import FAMILIES
+from engine.studies.mixture.model.mixture import Mixture
+from engine.studies.mixture.search.climb import Climb
+from engine.studies.mixture.search.fit import Options, fit, prepare, starts_of
+from engine.studies.mixture.search.race import polished
+from engine.studies.mixture.search.streamed import StreamedFit
+from engine.studies.mixture.tables import errors as errors
+from engine.studies.mixture.tables import size
+from engine.studies.mixture.tables.stream import Source, StreamRows
+from engine.studies.mixture.tasks import fit_stream as tasks_fit_stream
 from engine.studies.session import Estimates
 from tests.engine.fakes import FakeRun
 
@@ -63,7 +64,7 @@ def small_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples of 2000 rows, artifacts of 1500, chunks of 1500."""
     monkeypatch.setattr(size, "SAMPLE", 2000)
     monkeypatch.setattr(size, "PART", 1500)
-    monkeypatch.setattr("engine.studies.mixture.stream.CHUNK", 1500)
+    monkeypatch.setattr("engine.studies.mixture.tables.stream.CHUNK", 1500)
 
 
 def config(path: Path, reading: str = "stream", **options: Any) -> FitConfig:
@@ -209,7 +210,7 @@ def test_rows_with_gaps_are_left_out_but_labelled(made: Made, small_sample: None
 def test_a_stop_anywhere_resumes_to_the_same(
     made: Made, small_sample: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: float
 ) -> None:
-    monkeypatch.setattr("engine.studies.mixture.setting.POINT_SECONDS", 0.0)
+    monkeypatch.setattr("engine.studies.mixture.tasks.setting.POINT_SECONDS", 0.0)
     monkeypatch.setattr(tasks_fit_stream, "SAVE_SECONDS", 0.0)
     monkeypatch.setattr(tasks_fit_stream, "TELL_SECONDS", 1e9)
     chosen = config(made.folder / "t.parquet", starts=12)
@@ -253,7 +254,7 @@ def test_a_file_that_changed_since_the_stop_is_told(made: Made, small_sample: No
 
 def test_the_best_so_far_is_shown(made: Made, small_sample: None, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(tasks_fit_stream, "TELL_SECONDS", 0.0)
-    monkeypatch.setattr("engine.studies.mixture.fit_run.SHARE", 0)
+    monkeypatch.setattr("engine.studies.mixture.tasks.fit_run.SHARE", 0)
     fake = run(config(made.folder / "t.npy"), tmp_path)
     shown = [artifact for artifact, complete in fake.published["mixture"] if not complete]
     assert len(shown) > 5
@@ -275,7 +276,7 @@ def test_other_methods_work_on_a_sample_and_say_so(made: Made, small_sample: Non
 def test_the_choice_and_resamples_work_on_parts_and_say_so(
     made: Made, small_sample: None, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("engine.studies.mixture.setting.SELECT_ROWS", 1000)
+    monkeypatch.setattr("engine.studies.mixture.tasks.setting.SELECT_ROWS", 1000)
     monkeypatch.setattr(size, "PART", 500)
     data = FileTable(path=str(made.folder / "t.csv"), label="k", reading="stream")
     chosen = run(SelectConfig(data=data, families=("EEE",), smallest=3, largest=4, resamples=0), tmp_path)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.studies.mixture.gaps import FewWholeRows, merged, on_axes, only, whole_rows
-from engine.studies.mixture.mixture import Mixture
-from engine.studies.mixture.setting import Setting
-from engine.studies.mixture.spectral import project, spectrum
-from engine.studies.mixture.table import from_array
+from engine.studies.mixture.bootstrap.spectral import project, spectrum
+from engine.studies.mixture.model.mixture import Mixture
+from engine.studies.mixture.tables.table import from_array
+from engine.studies.mixture.tasks.gaps import FewWholeRows, merged, on_axes, only, whole_rows
+from engine.studies.mixture.tasks.setting import Setting
 
 RNG = np.random.default_rng(0)
 

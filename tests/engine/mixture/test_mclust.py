@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.studies.mixture.families import FAMILIES
-from engine.studies.mixture.fit import Options
-from engine.studies.mixture.select import select
-from engine.studies.mixture.source import old_faithful
+from engine.studies.mixture.choice.select import select
+from engine.studies.mixture.model.families import FAMILIES
+from engine.studies.mixture.search.fit import Options
+from engine.studies.mixture.tables.source import old_faithful
 
 PRINTED = Path(__file__).with_name("mclust_6.0.0.csv")
 ENOUGH = 5  # rows: components with fewer are seeded anew here, and kept by mclust

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.studies.mixture.agreement import adjusted_rand_index
-from engine.studies.mixture.coordinates import to_frame
-from engine.studies.mixture.em import Control, expectation_maximisation
-from engine.studies.mixture.errors import InfiniteValueError
-from engine.studies.mixture.families import DIAGONAL
-from engine.studies.mixture.fit import Options, fit, prepare
-from engine.studies.mixture.missing import IncompleteRows, nan_mean_and_covariance, patterns
-from engine.studies.mixture.mixture import Mixture
-from engine.studies.mixture.regularise import Guard
-from engine.studies.mixture.sweep import MemoryRows, sweep
+from engine.studies.mixture.em.em import Control, expectation_maximisation
+from engine.studies.mixture.em.missing import IncompleteRows, nan_mean_and_covariance, patterns
+from engine.studies.mixture.em.sweep import MemoryRows, sweep
+from engine.studies.mixture.model.agreement import adjusted_rand_index
+from engine.studies.mixture.model.coordinates import to_frame
+from engine.studies.mixture.model.errors import InfiniteValueError
+from engine.studies.mixture.model.families import DIAGONAL
+from engine.studies.mixture.model.mixture import Mixture
+from engine.studies.mixture.model.regularise import Guard
+from engine.studies.mixture.search.fit import Options, fit, prepare
 
 PLAIN = Options(starts=6, racing=None, prior="off", escapes="off")
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from engine.studies.mixture.agreement import adjusted_rand_index
-from engine.studies.mixture.partitions import DIAGONAL_FROM, agglomerate, distinct_partitions, partitions
+from engine.studies.mixture.choice.partitions import DIAGONAL_FROM, agglomerate, distinct_partitions, partitions
+from engine.studies.mixture.model.agreement import adjusted_rand_index
 
 
 def criterion(x, labels, floor):

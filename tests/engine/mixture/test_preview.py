@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.studies.mixture.session import SERVICES
-from engine.studies.mixture.table_errors import NoFileError
+from engine.studies.mixture.tables.errors import NoFileError
 
 
 class Quiet:

@@ -10,12 +10,20 @@ from scipy import stats
 from engine.artifacts.refs import ArtifactRef
 from engine.runs.run import Stopped
 from engine.studies import catalogue
+from engine.studies.mixture.choice.likelihood_ratio import (
+    conclude,
+    maximum,
+    merges,
+    replicate,
+    splits,
+    statistic,
+    step_up,
+)
 from engine.studies.mixture.config import BuiltinTable, FitConfig, RatioConfig
-from engine.studies.mixture.fit import Options
-from engine.studies.mixture.likelihood_ratio import conclude, maximum, merges, replicate, splits, statistic, step_up
-from engine.studies.mixture.mixture import Mixture
-from engine.studies.mixture.source import old_faithful
-from engine.studies.mixture.tasks_ratio import KINDS, asked, batches, wilson
+from engine.studies.mixture.model.mixture import Mixture
+from engine.studies.mixture.search.fit import Options
+from engine.studies.mixture.tables.source import old_faithful
+from engine.studies.mixture.tasks.ratio import KINDS, asked, batches, wilson
 from tests.engine.fakes import FakeRun
 from tests.engine.mixture.test_tasks import run, same, value
 
@@ -114,7 +122,7 @@ def test_only_one_more_where_no_fewer_is_asked_for(fitted, tmp_path):
 
 @pytest.mark.parametrize("stop", [1, 4])
 def test_a_test_resumes_to_the_same(fitted, tested, tmp_path, stop, monkeypatch):
-    monkeypatch.setattr("engine.studies.mixture.setting.POINT_SECONDS", 0.0)
+    monkeypatch.setattr("engine.studies.mixture.tasks.setting.POINT_SECONDS", 0.0)
     config = RatioConfig(mixture=REF, replicates=9, starts=1)
     inputs = {"0/mixture": fitted}
     whole = FakeRun(tmp_path, 0, inputs)

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.studies.mixture import table_errors as errors
-from engine.studies.mixture.parts import open_parts
-from engine.studies.mixture.reading import read_columns
-from engine.studies.mixture.stream import Source, summarise
-from engine.studies.mixture.survey import Reservoir, draw, survey
-from engine.studies.mixture.table import read_table
-from engine.studies.mixture.text_parts import TextParts
+from engine.studies.mixture.tables import errors as errors
+from engine.studies.mixture.tables.parts import open_parts
+from engine.studies.mixture.tables.reading import read_columns
+from engine.studies.mixture.tables.stream import Source, summarise
+from engine.studies.mixture.tables.survey import Reservoir, draw, survey
+from engine.studies.mixture.tables.table import read_table
+from engine.studies.mixture.tables.text_parts import TextParts
 
 from .test_table import GOOD, VALUES, write
 
@@ -116,8 +116,8 @@ def test_the_position_of_a_bad_byte_is_that_in_the_file(tmp_path: Path) -> None:
 
 
 def test_a_quotation_that_never_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.studies.mixture.text_parts.LONGEST_LINE", 10_000)
-    monkeypatch.setattr("engine.studies.mixture.text_form.HEAD", 2000)
+    monkeypatch.setattr("engine.studies.mixture.tables.text_parts.LONGEST_LINE", 10_000)
+    monkeypatch.setattr("engine.studies.mixture.tables.text_form.HEAD", 2000)
     path = write(tmp_path, LONG.replace("2000,4.5", '2000,"4.5') + LONG[4:])
     with pytest.raises(errors.LongLineError, match="Line 2002 "):
         summarise(Source(path, chunk=100))

@@ -26,10 +26,10 @@ NUMBERS = ("mixture_log_likelihood", "basin_share", "local_maxima", "smallest_sh
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Points and checkpoints whenever they may be; a picture is a folder of files, so once a second as ever."""
-    monkeypatch.setattr("engine.studies.mixture.setting.POINT_SECONDS", 0.0)
-    monkeypatch.setattr("engine.studies.mixture.fit_run.SAVE_SECONDS", 0.0)
-    monkeypatch.setattr("engine.studies.mixture.fit_run.SHARE", 0)
-    monkeypatch.setattr("engine.studies.mixture.boot_run.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("engine.studies.mixture.tasks.setting.POINT_SECONDS", 0.0)
+    monkeypatch.setattr("engine.studies.mixture.tasks.fit_run.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("engine.studies.mixture.tasks.fit_run.SHARE", 0)
+    monkeypatch.setattr("engine.studies.mixture.tasks.boot_run.SAVE_SECONDS", 0.0)
 
 
 def in_folder(root: Path, config: FitConfig, path: Path | None = None, stop_after: int | None = None) -> tuple:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.studies.mixture.criteria import bic, criteria, entropy
-from engine.studies.mixture.errors import TooFewRowsError
-from engine.studies.mixture.families import FAMILIES, SUBMODELS
-from engine.studies.mixture.fit import Options, fit
-from engine.studies.mixture.likelihood_ratio import bootstrap_test, conclude, replicate
-from engine.studies.mixture.mixture import Mixture
-from engine.studies.mixture.select import Selection, best_by_bic, embed, select, split
+from engine.studies.mixture.choice.likelihood_ratio import bootstrap_test, conclude, replicate
+from engine.studies.mixture.choice.select import Selection, best_by_bic, embed, select, split
+from engine.studies.mixture.model.criteria import bic, criteria, entropy
+from engine.studies.mixture.model.errors import TooFewRowsError
+from engine.studies.mixture.model.families import FAMILIES, SUBMODELS
+from engine.studies.mixture.model.mixture import Mixture
+from engine.studies.mixture.search.fit import Options, fit
 
 RAW = Options(prior="off", scaling="none")
 

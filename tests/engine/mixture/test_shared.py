@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.studies.mixture import sweep as sweeping
-from engine.studies.mixture.em import Control, expectation_maximisation
-from engine.studies.mixture.fit import Options, Task, prepare, starts_of
-from engine.studies.mixture.maximise import maximise
-from engine.studies.mixture.parameters import Parameters, concatenate
-from engine.studies.mixture.regularise import keep_above, positive_definite
-from engine.studies.mixture.shared import common_precision
-from engine.studies.mixture.sweep import MemoryRows, look, soft, sweep
+from engine.studies.mixture.em import sweep as sweeping
+from engine.studies.mixture.em.em import Control, expectation_maximisation
+from engine.studies.mixture.em.maximise import maximise
+from engine.studies.mixture.em.shared import common_precision
+from engine.studies.mixture.em.sweep import MemoryRows, look, soft, sweep
+from engine.studies.mixture.model.parameters import Parameters, concatenate
+from engine.studies.mixture.model.regularise import keep_above, positive_definite
+from engine.studies.mixture.search.fit import Options, Task, prepare, starts_of
 
 SHARED = ["EII", "EEI", "EEE"]
 

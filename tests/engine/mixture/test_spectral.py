@@ -5,19 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.studies.mixture.agreement import adjusted_rand_index
-from engine.studies.mixture.bagged import bagged_em
-from engine.studies.mixture.boot_fit import boot_fit
-from engine.studies.mixture.bootem import BootEM, boot_em
-from engine.studies.mixture.bootspectral import weighted_projection
-from engine.studies.mixture.chains import Averages, ChainRules, ChainStep, settled
-from engine.studies.mixture.coordinates import to_frame
-from engine.studies.mixture.em import Control
-from engine.studies.mixture.errors import ThinComponentsError
-from engine.studies.mixture.escape import resample
-from engine.studies.mixture.fit import Options, fit, prepare
-from engine.studies.mixture.mixture import Mixture
-from engine.studies.mixture.spectral import (
+from engine.studies.mixture.bootstrap.bagged import bagged_em
+from engine.studies.mixture.bootstrap.boot_fit import boot_fit
+from engine.studies.mixture.bootstrap.bootem import BootEM, boot_em
+from engine.studies.mixture.bootstrap.bootspectral import weighted_projection
+from engine.studies.mixture.bootstrap.chains import Averages, ChainRules, ChainStep, settled
+from engine.studies.mixture.bootstrap.spectral import (
     Spectrum,
     bootstrap_allowed,
     choose_q,
@@ -31,6 +24,13 @@ from engine.studies.mixture.spectral import (
     smallest_cosine,
     spectrum,
 )
+from engine.studies.mixture.em.em import Control
+from engine.studies.mixture.model.agreement import adjusted_rand_index
+from engine.studies.mixture.model.coordinates import to_frame
+from engine.studies.mixture.model.errors import ThinComponentsError
+from engine.studies.mixture.model.mixture import Mixture
+from engine.studies.mixture.search.escape import resample
+from engine.studies.mixture.search.fit import Options, fit, prepare
 
 from .conftest import blobs
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.studies.mixture.bagged import bagged_em
-from engine.studies.mixture.basins import barriers, basins, chain_labels, grouped, sample_rows
-from engine.studies.mixture.em import Control
-from engine.studies.mixture.fit import Options, fit, prepare
-from engine.studies.mixture.stability import consensus, stability
-from engine.studies.mixture.sweep import MemoryRows
+from engine.studies.mixture.bootstrap.bagged import bagged_em
+from engine.studies.mixture.bootstrap.stability import consensus, stability
+from engine.studies.mixture.em.em import Control
+from engine.studies.mixture.em.sweep import MemoryRows
+from engine.studies.mixture.search.basins import barriers, basins, chain_labels, grouped, sample_rows
+from engine.studies.mixture.search.fit import Options, fit, prepare
 
 from .conftest import blobs
 
@@ -98,7 +98,7 @@ def test_very_many_starts_are_compared_with_landmarks(monkeypatch: pytest.Monkey
     objectives, finished = -np.arange(40.0), np.arange(40) < 10
     whole = grouped(labels, objectives, 1, finished=finished)
     assert whole.member[:4].tolist() == [1, 0, 1, 0] and whole.leaders.tolist() == [1, 0, 35]
-    monkeypatch.setattr("engine.studies.mixture.basins.LANDMARKS", 6)
+    monkeypatch.setattr("engine.studies.mixture.search.basins.LANDMARKS", 6)
     found = grouped(labels, objectives, 1, finished=finished)
     assert found.landmarks.tolist() == [0, 1, 2, 3, 4, 5] and found.distance.shape == (40, 6)
     np.testing.assert_array_equal(found.member, whole.member)

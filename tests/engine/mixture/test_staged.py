@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.studies.mixture.fit import Fit, Options, fit, prepare
-from engine.studies.mixture.staged import StagedFit
+from engine.studies.mixture.search.fit import Fit, Options, fit, prepare
+from engine.studies.mixture.search.staged import StagedFit
 
 OPTIONS = Options(starts=25)
 KINDS = {

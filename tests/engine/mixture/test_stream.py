@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.studies.mixture import table_errors as errors
-from engine.studies.mixture.agreement import adjusted_rand_index
-from engine.studies.mixture.em import Control, expectation_maximisation
-from engine.studies.mixture.fit import Options, fit, prepare, starts_of
-from engine.studies.mixture.kernels import FeatureKernel
-from engine.studies.mixture.stream import Source, StreamRows, labels_of, summarise
-from engine.studies.mixture.streamed import fit_stream
-from engine.studies.mixture.sweep import MemoryRows, sweep
+from engine.studies.mixture.em.em import Control, expectation_maximisation
+from engine.studies.mixture.em.kernels import FeatureKernel
+from engine.studies.mixture.em.sweep import MemoryRows, sweep
+from engine.studies.mixture.model.agreement import adjusted_rand_index
+from engine.studies.mixture.search.fit import Options, fit, prepare, starts_of
+from engine.studies.mixture.search.streamed import fit_stream
+from engine.studies.mixture.tables import errors as errors
+from engine.studies.mixture.tables.stream import Source, StreamRows, labels_of, summarise
 
 from .conftest import blobs
 
@@ -71,7 +71,7 @@ def test_streamed_sums_and_fits_equal_those_in_memory(family: str, table: tuple)
 
 
 def test_chunks_pass_over_a_device_of_torch(table: tuple) -> None:
-    from engine.studies.mixture.device_rows import DeviceRows, rows_on
+    from engine.studies.mixture.em.device_rows import DeviceRows, rows_on
 
     x, _, folder = table
     task = prepare(x, 3, "VVV", Options(prior="off"))

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.studies.mixture.agreement import adjusted_rand_index
-from engine.studies.mixture.em import Control, expectation_maximisation
-from engine.studies.mixture.fit import Options, fit, prepare
-from engine.studies.mixture.mixture import Mixture
-from engine.studies.mixture.starts import Starts
-from engine.studies.mixture.student import fit_t, solve_dof, student_em, sweep_t
+from engine.studies.mixture.em.em import Control, expectation_maximisation
+from engine.studies.mixture.model.agreement import adjusted_rand_index
+from engine.studies.mixture.model.mixture import Mixture
+from engine.studies.mixture.search.fit import Options, fit, prepare
+from engine.studies.mixture.search.starts import Starts
+from engine.studies.mixture.search.student import fit_t, solve_dof, student_em, sweep_t
 
 from .conftest import blobs
 

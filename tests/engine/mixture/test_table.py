@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.studies.mixture import table_errors as errors
-from engine.studies.mixture.reading import guess_separator, parse, unique_names
-from engine.studies.mixture.table import from_array, read_table, resolution_of
+from engine.studies.mixture.tables import errors as errors
+from engine.studies.mixture.tables.reading import guess_separator, parse, unique_names
+from engine.studies.mixture.tables.table import from_array, read_table, resolution_of
 
 GOOD = "a,b\n1,2.5\n2,3.5\n4,-1e-3\n"
 VALUES = np.array([[1, 2.5], [2, 3.5], [4, -1e-3]])

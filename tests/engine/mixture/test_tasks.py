@@ -10,7 +10,6 @@ from engine.artifacts.refs import ArtifactRef
 from engine.errors import EngineError
 from engine.runs.run import Stopped
 from engine.studies import catalogue
-from engine.studies.mixture import fit_run
 from engine.studies.mixture.config import (
     BuiltinTable,
     FileTable,
@@ -20,10 +19,11 @@ from engine.studies.mixture.config import (
     SelectConfig,
     StabilityConfig,
 )
-from engine.studies.mixture.coordinates import frame_from, guard_for
 from engine.studies.mixture.kinds import KINDS
-from engine.studies.mixture.mixture import Mixture
-from engine.studies.mixture.source import generated_mixture, load_table
+from engine.studies.mixture.model.coordinates import frame_from, guard_for
+from engine.studies.mixture.model.mixture import Mixture
+from engine.studies.mixture.tables.source import generated_mixture, load_table
+from engine.studies.mixture.tasks import fit_run
 from tests.engine.fakes import FakeRun
 
 IRIS, WINE = BuiltinTable(name="iris"), BuiltinTable(name="wine")
@@ -90,7 +90,7 @@ def test_a_choice_says_nothing_of_families_that_are_still_to_come(choice):
 @pytest.mark.parametrize("stop", [2, 5])
 def test_a_choice_resumes_to_the_same(choice, tmp_path, stop, monkeypatch):
     config = SelectConfig(data=IRIS, families=("EII", "EEE", "VVV"), largest=4)
-    monkeypatch.setattr("engine.studies.mixture.setting.POINT_SECONDS", 0.0)
+    monkeypatch.setattr("engine.studies.mixture.tasks.setting.POINT_SECONDS", 0.0)
     points = run(config, tmp_path).points
     fake = FakeRun(tmp_path, 0, stop_after=points * stop // 6)
     with pytest.raises(Stopped):
@@ -192,7 +192,7 @@ def test_a_fit_shows_itself_while_it_climbs(tmp_path, monkeypatch):
 
 
 def test_a_fit_stops(tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.studies.mixture.setting.POINT_SECONDS", 0.0)
+    monkeypatch.setattr("engine.studies.mixture.tasks.setting.POINT_SECONDS", 0.0)
     fake = FakeRun(tmp_path, 0, stop_after=4)
     with pytest.raises(Stopped):
         catalogue.task("mixture.fit").run(FitConfig(data=TRUTH, components=3), fake)
@@ -216,7 +216,7 @@ def test_stability_of_clear_clusters(truth, tmp_path):
 
 
 def test_stability_tells_how_many_refits_have_converged(truth, tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.studies.mixture.tasks_stability.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("engine.studies.mixture.tasks.stability.PROGRESS_SECONDS", 0.0)
     monkeypatch.setattr(fit_run, "SHARE", 0)
     fake = run(StabilityConfig(mixture=ref("mixture"), replicates=30), tmp_path, {"mixture": truth.last("mixture")})
     done = np.array([one for one, total, _ in fake.progressed if total == 30])

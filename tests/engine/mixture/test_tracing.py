@@ -9,14 +9,14 @@ import pytest
 
 from engine.studies import catalogue
 from engine.studies.mixture.config import BuiltinTable, FitConfig
-from engine.studies.mixture.em import Iteration
-from engine.studies.mixture.fit import Options, prepare
+from engine.studies.mixture.em.em import Iteration
 from engine.studies.mixture.kinds import Fitted
-from engine.studies.mixture.pace import Pace
-from engine.studies.mixture.parameters import Parameters
-from engine.studies.mixture.staged import StagedFit
-from engine.studies.mixture.student import StagedT
-from engine.studies.mixture.tracing import SEARCH, ChainTraces, sorted_weights
+from engine.studies.mixture.model.parameters import Parameters
+from engine.studies.mixture.search.fit import Options, prepare
+from engine.studies.mixture.search.staged import StagedFit
+from engine.studies.mixture.search.student import StagedT
+from engine.studies.mixture.search.tracing import SEARCH, ChainTraces, sorted_weights
+from engine.studies.mixture.tasks.pace import Pace
 from tests.engine.fakes import FakeRun
 
 TRUTH = BuiltinTable(name="generated", rows=500, clusters=3, dimension=3, separation=3)

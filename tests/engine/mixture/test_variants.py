@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.studies.mixture.agreement import adjusted_rand_index
-from engine.studies.mixture.em import Control
-from engine.studies.mixture.fit import Options, prepare
-from engine.studies.mixture.starts import Starts
-from engine.studies.mixture.sweep import soft
-from engine.studies.mixture.variants import Drawn, Tempered, annealed_em, classification_em, hard, stochastic_em
+from engine.studies.mixture.em.em import Control
+from engine.studies.mixture.em.sweep import soft
+from engine.studies.mixture.em.variants import Drawn, Tempered, annealed_em, classification_em, hard, stochastic_em
+from engine.studies.mixture.model.agreement import adjusted_rand_index
+from engine.studies.mixture.search.fit import Options, prepare
+from engine.studies.mixture.search.starts import Starts
 
 JOINT = np.log(np.random.default_rng(0).dirichlet(np.ones(3), (2, 50))).transpose(2, 0, 1) - 2.0
 

@@ -1,0 +1,1 @@
+"""Resampling: Spectral-BootEM, BootSpectral, bagged EM, stability."""

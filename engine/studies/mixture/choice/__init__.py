@@ -1,0 +1,1 @@
+"""Which family and how many clusters: criteria over a grid, out-of-bag likelihood, likelihood ratio."""

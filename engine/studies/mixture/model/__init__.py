@@ -1,0 +1,1 @@
+"""What a mixture is: families, parameters, priors, coordinates, criteria, agreement."""

@@ -1,0 +1,1 @@
+"""Users' tables: read, cleaned, sampled, streamed in parts."""

@@ -1,0 +1,1 @@
+"""The tasks of the study, and what only they need: units, live pictures, artifacts."""

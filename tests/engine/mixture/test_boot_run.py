@@ -15,8 +15,8 @@ from engine.studies.mixture.bootstrap.spectral import rows_wanted
 from engine.studies.mixture.config import RESAMPLED, BuiltinTable, FileTable, FitConfig
 from engine.studies.mixture.model.mixture import Mixture
 from engine.studies.mixture.tasks.boot_run import ResampledRun
-from engine.studies.mixture.tasks.fit import warn_of_resampling
 from engine.studies.mixture.tasks.setting import prepare_table
+from engine.studies.mixture.tasks.telling import warn_of_resampling
 from tests.engine.fakes import FakeRun
 
 from .conftest import blobs

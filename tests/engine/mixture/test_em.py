@@ -13,7 +13,7 @@ from engine.studies.mixture.em.sweep import MemoryRows, sweep
 from engine.studies.mixture.model.coordinates import frame_for, guard_for, mean_and_covariance, to_frame
 from engine.studies.mixture.model.families import DIAGONAL, FAMILIES, SUBMODELS
 from engine.studies.mixture.model.mixture import Mixture
-from engine.studies.mixture.model.parameters import concatenate, pad
+from engine.studies.mixture.model.parameters import Parameters, concatenate, pad
 from engine.studies.mixture.model.prior import fraley_raftery, pooled
 from engine.studies.mixture.model.regularise import Guard, keep_above
 from engine.studies.mixture.search.fit import Options, fit
@@ -328,3 +328,28 @@ def test_starts_are_redone_alone_with_the_same_result(iris: tuple) -> None:
     for start in (3, 7, 9):
         alone = makes[1].parameters([start])
         np.testing.assert_allclose(alone.means[0], many.means[start], atol=1e-6)
+
+
+class SameBlock:
+    """Rows that are one block again and again."""
+
+    dimension = 1
+
+    def __init__(self, height, times):
+        self.n, self._x, self._times = height * times, np.linspace(-1, 1, height)[:, None], times
+
+    def blocks(self, kernel, dtype, height):
+        phi = kernel.features(self._x.astype(dtype))
+        for time in range(self._times):
+            yield slice(time * len(self._x), (time + 1) * len(self._x)), phi
+
+    def row(self, index):
+        return self._x[index % len(self._x)]
+
+
+def test_blocks_of_float32_are_added_up_in_float64():
+    rows = SameBlock(65_537, 300)  # more than the 2^24 rows that float32 can count
+    one = np.ones((1, 1))
+    matrix = np.ones((1, 1, 1, 1))
+    params = Parameters(one, np.zeros((1, 1, 1)), matrix, matrix, np.zeros((1, 1)), one.astype(bool))
+    assert sweep(rows, params, dtype=np.float32).n[0, 0] == rows.n

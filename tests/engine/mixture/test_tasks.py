@@ -126,6 +126,13 @@ def test_a_fit_finds_the_truth(truth):
     assert found.known.max() == 2
 
 
+def test_a_fit_leaves_its_labels_as_a_table(truth):
+    found, table = truth.last("mixture"), truth.last("labels")
+    assert table["row"].tolist() == list(range(1, 601))
+    assert table["cluster"].tolist() == (found.labels() + 1).tolist()
+    np.testing.assert_array_equal(table["membership"], found.memberships.max(axis=1))
+
+
 def test_numbers_of_a_fit_follow_from_each_other(truth):
     n, degrees, total = 600, value(truth, "mixture_parameters"), value(truth, "mixture_log_likelihood")
     assert value(truth, "mixture_bic") == pytest.approx(2 * total - degrees * np.log(n))

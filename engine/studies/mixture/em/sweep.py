@@ -166,7 +166,7 @@ def sum_over_blocks(
 ) -> tuple[Array, Array]:
     """The pass itself, block by block: sums (G * R, .) and log-likelihoods (R,) in float64."""
     r, g = shape
-    sums: Any = 0.0
+    sums = np.zeros(())
     likelihood = np.zeros(r)
     for block, phi in rows.blocks(kernel, dtype, block_height(r * g)):
         z = kernel.evaluate(theta, phi).reshape(g, r, -1)
@@ -179,8 +179,9 @@ def sum_over_blocks(
             w = weights[..., block]
             likelihood += (density * w).sum(axis=1, dtype=np.float64)
             z *= w.astype(dtype, copy=False)
-        sums = sums + kernel.gather(z.reshape(g * r, -1), phi)
-    return np.asarray(sums, dtype=np.float64), likelihood
+        # Blocks of float32 are added up in float64.
+        sums = np.add(sums, kernel.gather(z.reshape(g * r, -1), phi), dtype=np.float64)
+    return sums, likelihood
 
 
 def look(rows: Rows, params: Parameters, visit: Visit) -> None:

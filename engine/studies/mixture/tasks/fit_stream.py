@@ -27,15 +27,14 @@ from engine.studies.mixture.search.tracing import ChainTraces
 from engine.studies.mixture.tables.size import part_size
 from engine.studies.mixture.tables.source import source_of
 from engine.studies.mixture.tables.table import Table
-from engine.studies.mixture.tasks.fit import tell
 from engine.studies.mixture.tasks.fit_run import TELL_SECONDS, Due
 from engine.studies.mixture.tasks.fitted import bare, of_fit, part_of
 from engine.studies.mixture.tasks.setting import Setting, Tick, codes, sample_of, told
+from engine.studies.mixture.tasks.telling import LABELS, tell
 
 SAVE_SECONDS = 5.0
 # Shares of the progress where reading, race and climb end; labels are the rest.
 READ, RACED, CLIMBED = 0.1, 0.25, 0.85
-LABELS = np.dtype([("row", np.int64), ("cluster", np.int32), ("membership", np.float64)])
 
 
 def fit_streamed(config: FitConfig, run: Run, family: Family, components: int) -> None:

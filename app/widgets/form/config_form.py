@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -92,15 +93,12 @@ class ConfigForm(QWidget):
         self.undo_stack = QUndoStack(self)
         self._simple, self._needs, self._hide, self._check = simple, tuple(needs), set(hide), check
         self._presets = {name: preset for name, preset in (presets or {}).items() if name != "smoke"}
-        self._rows: list[Row | Heading] = []
+        self._first: list[Row | Heading] = []
+        self._rest: list[Row | Heading] = []
         self._state: tuple[bool, str] | None = None
         self._preset: Combo | None = None
         root = FieldSpec("", "", "", "", "", False, False, {}, None, Shape("group", models=(model,)))
         self._root = Group("", root, model, (), self._edited, provider or (lambda kind: []))
-        for node in self._root.walk():
-            if node.editor is not None:  # also those that are never shown belong to the form
-                node.editor.setParent(self)
-                node.editor.hide()
         self._build()
         self._data = self._root.data()
         theme().changed.connect(self._align)
@@ -111,22 +109,21 @@ class ConfigForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE_2)
-        nodes = [node for node in self._root.walk() if node.path not in self._hide and node.editor is not None]
+        nodes = [node for node in self._root.walk() if node.path not in self._hide and node.edited]
         first, rest = self._split(nodes)
         self._front = QWidget()
         self._back = QWidget()
         front, back = rows.grid(self._front), rows.grid(self._back)
         if self._presets:
             self._add_presets(front)
-        self._fill(front, first, headings=False)
-        self._fill(back, rest, headings=True)
+        self._first = self._lay_out(front, first, headings=False)
+        self._rest = self._lay_out(back, rest, headings=True)
         self._fold = QToolButton()
         self._fold.setProperty("fold", True)
         self._fold.setIcon(icon("right"))
         self._fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._fold.setCheckable(True)
         self._fold.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._fold.toggled.connect(self.unfold)
         self._fold.setVisible(bool(rest))
         self._back.hide()
         self._loose = Label("", "error", wrap=True)
@@ -134,6 +131,7 @@ class ConfigForm(QWidget):
         for widget in (self._front, self._loose, self._fold, self._back):
             column.addWidget(widget)
         column.addStretch(1)
+        self._fold.toggled.connect(self.unfold)
 
     def _split(self, nodes: list[Node]) -> tuple[list[Node], list[Node]]:
         if self._simple is None:
@@ -152,18 +150,40 @@ class ConfigForm(QWidget):
         front.sort(key=lambda node: order.get(node.path, order.get(beside.get(node.path, ""), 0) + 0.5))
         return front, [node for node in nodes if node not in front]
 
-    def _fill(self, grid: QGridLayout, nodes: list[Node], *, headings: bool) -> None:
-        heading = ""
+    def _lay_out(self, grid: QGridLayout, nodes: list[Node], *, headings: bool) -> list[Row | Heading]:
+        """Keep a place in the grid for each row; what is in it is made when it is first to be seen."""
+        found: list[Row | Heading] = []
+        heading, at = "", grid.rowCount()
         groups = {node.path: node for node in self._root.walk() if isinstance(node, Group) and node.path}
         for node in nodes:
             above = node.path.rpartition(".")[0]
             if headings and above != heading and above in groups:
-                self._rows.append(Heading(grid, groups[above], node))
+                found.append(Heading(grid, at, groups[above], node))
+                at += 1
             heading = above
-            row = Row(grid, node)
-            self._rows.append(row)
-            for widget in [row.editor.inner, *row.editor.inner.findChildren(QWidget)]:
-                widget.installEventFilter(self)
+            found.append(Row(grid, at, node))
+            at += rows.HEIGHT
+        return found
+
+    def _show(self, found: dict[str, str]) -> None:
+        """Have the rows follow the state of the form, and take in those that were made for it."""
+        shown = self._first + (self._rest if self._fold.isChecked() else [])
+        if sum(row.show(found) for row in shown):
+            self._take_in()
+
+    def _take_in(self) -> None:
+        """Widgets were made: put them where they are read, for the Tab key as well."""
+        chain: list[QWidget] = [self._preset] if self._preset is not None else []
+        for row in self._first:
+            chain += row.stops()
+        chain.append(self._fold)
+        for row in self._rest:
+            chain += row.stops()
+        for widget in (part for row in [*self._first, *self._rest] for part in row.widgets()):
+            widget.installEventFilter(self)
+        for before, after in pairwise(chain):
+            QWidget.setTabOrder(before, after)
+        self._align()
 
     def _add_presets(self, grid: QGridLayout) -> None:
         self._preset = Combo()
@@ -183,17 +203,17 @@ class ConfigForm(QWidget):
             self._preset.setAccessibleName(tr("Preset"))
             self._preset.setToolTip(tr("A set of settings that belong together; references stay as they are."))
             self._preset_label.setText(tr("Preset"))
-        for row in self._rows:
+        for row in [*self._first, *self._rest]:
             row.say()
-        for node in self._root.walk():
-            if node.editor is not None and node.path in self._hide:
-                node.editor.say()
         self._align()
         self._refresh()
 
     def _align(self) -> None:
-        labels = [row.label for row in self._rows if isinstance(row, Row) and row.label is not None]
-        rows.align([*labels, self._preset_label] if self._preset is not None else labels)
+        every = [row for row in [*self._first, *self._rest] if isinstance(row, Row)]
+        labels = [row.label for row in every if row.label is not None]
+        if self._preset is not None:
+            labels.append(self._preset_label)
+        rows.align(labels, (rows.name_of(row.node.spec) for row in every if not row.spans))
 
     # Value -----------------------------------------------------------------------------------------------------------
     def value(self) -> Any:
@@ -230,16 +250,21 @@ class ConfigForm(QWidget):
                 node.editor.refresh()
 
     def editor(self, path: str) -> QWidget:
-        """The widget in which a field is edited; KeyError for an unknown path."""
-        for node in self._root.walk():
-            if node.path == path and node.editor is not None:
-                return node.editor.inner
+        """The widget in which a field is edited, made if it is not there yet; KeyError for a path not shown."""
+        for row in [*self._first, *self._rest]:
+            if isinstance(row, Row) and row.node.path == path:
+                if row.editor is None:
+                    row.build()
+                    self._take_in()
+                    row.show(self._problems()[0])
+                return row.build().inner
         raise KeyError(path)
 
     def unfold(self, on: bool = True) -> None:
         """Show or hide the advanced settings."""
         self._fold.setChecked(on)
         self._fold.setIcon(icon("down" if on else "right"))
+        self._refresh()
         self._back.setVisible(on)
 
     def preset(self) -> str:
@@ -291,8 +316,7 @@ class ConfigForm(QWidget):
     # Checking --------------------------------------------------------------------------------------------------------
     def _refresh(self) -> None:
         found, loose = self._problems()
-        for row in self._rows:
-            row.show(found)
+        self._show(found)
         self._loose.setText(loose)
         self._loose.setVisible(bool(loose))
         if self._preset is not None:
@@ -317,9 +341,8 @@ class ConfigForm(QWidget):
         return not reason, reason
 
     def _problems(self) -> tuple[dict[str, str], str]:
-        nodes = {n.path: n for n in self._root.walk() if n.editor is not None and n.active()}
-        own = {path: n.editor.problem() for path, n in nodes.items() if n.editor is not None}
-        own = {path: text for path, text in own.items() if text}
+        nodes = {n.path: n for n in self._root.walk() if n.edited and n.active()}
+        own = {path: text for path, n in nodes.items() if (text := n.problem())}
         try:
             self.model.model_validate(self._root.data())
         except ValidationError as error:

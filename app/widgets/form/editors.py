@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
@@ -23,17 +20,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.shell.text import MINUS, tr
-from app.widgets.form.number_box import NumberBox, parse, written
+from app.shell.text import tr
+from app.widgets.form import values
+from app.widgets.form.number_box import NumberBox
 from app.widgets.form.shape import FieldSpec
+from app.widgets.form.values import Raw
 from app.widgets.labels import ElidedTick, restyle, tool
 from engine.artifacts.refs import ArtifactRef
 
 Provider = Callable[[str], list[tuple[str, ArtifactRef]]]
-
-
-class Raw(str):
-    """What a person typed that is no value: kept in a form's data, so that undo and redo bring it away and back."""
 
 
 class Combo(QComboBox):
@@ -101,7 +96,7 @@ class Editor(QWidget):
 
     def problem(self) -> str:
         """Why what is typed is no value at all, or ""."""
-        return ""
+        return values.problem(self.spec.shape, self.value())
 
     def say(self) -> None:
         """Set the texts in the user's language."""
@@ -156,11 +151,6 @@ class NumberEditor(Editor):
             else:
                 self.box.set_value(value)
 
-    def problem(self) -> str:
-        if self.box.is_number():
-            return ""
-        return tr("Needs a whole number.") if self.box.whole else tr("Needs a number, such as 0.1 or 1e-3.")
-
 
 class ChoiceEditor(Editor):
     """One of a few words."""
@@ -181,9 +171,6 @@ class ChoiceEditor(Editor):
 
     def value(self) -> Any:
         return self.box.currentData()
-
-    def problem(self) -> str:
-        return "" if self.box.currentIndex() >= 0 else tr("Choose one.")
 
     def set_value(self, value: Any) -> None:
         with QSignalBlocker(self.box):
@@ -224,7 +211,7 @@ class SeveralEditor(Editor):
 
 
 class TextEditor(Editor):
-    """A line of text; also a file, numbers or words with commas between them, and anything else as JSON."""
+    """A line of text; also numbers or words with commas between them, and anything else as JSON."""
 
     def __init__(self, spec: FieldSpec, parent: QWidget | None = None) -> None:
         super().__init__(spec, parent)
@@ -240,26 +227,12 @@ class TextEditor(Editor):
         """What stands behind the line."""
         return []
 
-    def read(self, text: str) -> Any:
-        """The value of a text that is not empty; ValueError when there is none."""
-        return text
-
-    def show_as(self, value: Any) -> str:
-        """The text of a value."""
-        return str(value)
-
     def value(self) -> Any:
-        text = self.line.text()
-        if not text.strip() and self.spec.shape.optional:
-            return None
-        try:
-            return self.read(text)
-        except ValueError:
-            return Raw(text)
+        return values.value_of(self.spec.shape, self.line.text())
 
     def set_value(self, value: Any) -> None:
         with QSignalBlocker(self.line):
-            self.line.setText("" if value is None else value if isinstance(value, Raw) else self.show_as(value))
+            self.line.setText(values.text_of(self.spec.shape, value))
 
 
 class PathEditor(TextEditor):
@@ -276,14 +249,6 @@ class PathEditor(TextEditor):
         text = tr("Choose a file for {title}", title=tr(self.spec.title))
         self._button.say(text)
 
-    def read(self, text: str) -> Any:
-        if not text.strip():
-            raise ValueError(text)
-        return Path(text).expanduser()
-
-    def problem(self) -> str:
-        return tr("Needs a value.") if isinstance(self.value(), Raw) else ""
-
     def _ask(self) -> None:
         dialog = QFileDialog(self, tr(self.spec.title))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -297,69 +262,6 @@ class PathEditor(TextEditor):
     def dropEvent(self, event: QDropEvent) -> None:
         self.line.setText(event.mimeData().urls()[0].toLocalFile())
         event.acceptProposedAction()
-
-
-class NumbersEditor(TextEditor):
-    """Several numbers with commas between them."""
-
-    def _all(self, text: str) -> list[float | int]:
-        parts = [
-            part for part in text.replace(";", ",").replace("×", ",").replace(", ", ",").split(",") if part.strip()
-        ]
-        found = [parse(part, self.spec.shape.whole) for part in parts]
-        if any(value is None for value in found):
-            raise ValueError(text)
-        return [value for value in found if value is not None]
-
-    def read(self, text: str) -> Any:
-        return self._all(text)
-
-    def show_as(self, value: Any) -> str:
-        return ", ".join(written(part) for part in value)
-
-    def problem(self) -> str:
-        text, shape = self.line.text(), self.spec.shape
-        if not text.strip() and shape.optional:
-            return ""
-        try:
-            found = self._all(text)
-        except ValueError:
-            return tr("Needs whole numbers, such as 64, 64.") if shape.whole else tr("Needs numbers, such as 0.1, 0.2.")
-        if shape.length is not None and len(found) != shape.length:
-            return tr("Needs {n} numbers.", n=shape.length)
-        return ""
-
-
-class WordsEditor(TextEditor):
-    """Several words with commas between them."""
-
-    def read(self, text: str) -> Any:
-        return [part.strip() for part in text.split(",") if part.strip()]
-
-    def show_as(self, value: Any) -> str:
-        return ", ".join(value)
-
-
-class JsonEditor(TextEditor):
-    """Anything that no other editor knows, as JSON."""
-
-    def read(self, text: str) -> Any:
-        return json.loads(text)
-
-    def show_as(self, value: Any) -> str:
-        return json.dumps(
-            value, default=lambda part: part.model_dump(mode="json") if hasattr(part, "model_dump") else str(part)
-        )
-
-    def problem(self) -> str:
-        text = self.line.text()
-        if not text.strip():
-            return "" if self.spec.shape.optional else tr("Needs a value.")
-        try:
-            json.loads(text)
-        except ValueError as error:
-            return tr("Is not JSON: {reason}.", reason=str(error).replace("-", MINUS))
-        return ""
 
 
 class RefEditor(Editor):
@@ -406,7 +308,7 @@ class RefEditor(Editor):
         return self._ref
 
     def set_value(self, value: Any) -> None:
-        self._ref = ArtifactRef.model_validate(value) if isinstance(value, dict) else value
+        self._ref = values.settled_ref(value)
         self.refresh()
 
 
@@ -458,7 +360,7 @@ class RefsEditor(Editor):
         return list(self._refs)
 
     def set_value(self, value: Any) -> None:
-        self._refs = [ArtifactRef.model_validate(ref) if isinstance(ref, dict) else ref for ref in (value or ())]
+        self._refs = values.settled(self.spec.shape, value)
         self.refresh()
 
 
@@ -470,11 +372,8 @@ def _same(one: ArtifactRef, other: ArtifactRef) -> bool:
 
 _EDITORS: dict[str, type[Editor]] = {
     "bool": BoolEditor, "int": NumberEditor, "float": NumberEditor, "choice": ChoiceEditor, "several": SeveralEditor,
-    "str": TextEditor, "path": PathEditor, "numbers": NumbersEditor, "words": WordsEditor, "json": JsonEditor,
+    "str": TextEditor, "path": PathEditor, "numbers": TextEditor, "words": TextEditor, "json": TextEditor,
 }  # fmt: skip
-
-
-_YES_NO = {"True": "yes", "False": "no"}
 
 
 def editor(spec: FieldSpec, provider: Provider) -> Editor:
@@ -483,6 +382,4 @@ def editor(spec: FieldSpec, provider: Provider) -> Editor:
         return RefEditor(spec, provider)
     if spec.shape.sort == "refs":
         return RefsEditor(spec, provider)
-    if spec.shape.sort == "bool" and spec.shape.optional:
-        return ChoiceEditor(replace(spec, shape=replace(spec.shape, choices=(True, False)), labels=_YES_NO))
     return _EDITORS[spec.shape.sort](spec)

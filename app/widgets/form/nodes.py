@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,22 +12,62 @@ from PySide6.QtWidgets import QCheckBox
 
 from app.shell.text import tr
 from app.widgets.form import shape as shapes
+from app.widgets.form import values
 from app.widgets.form.editors import ChoiceEditor, Editor, Provider, editor
 from app.widgets.form.shape import FieldSpec, Shape
 
 Changed = Callable[[str], None]
+_YES_NO = {"True": "yes", "False": "no"}
 
 
 class Node:
-    """A place in the tree.
+    """A place in the tree. Its editor is made when it is first to be seen; until then the node keeps the value.
 
     Attributes:
         path: names joined by dots. spec: the field. above: the conditions under which it counts, outermost first.
+        editor: None until it is built, and where there is nothing to edit.
     """
 
-    def __init__(self, path: str, spec: FieldSpec, above: Sequence[Callable[[], bool]]) -> None:
+    def __init__(
+        self, path: str, spec: FieldSpec, above: Sequence[Callable[[], bool]],
+        maker: Callable[[], Editor] | None, changed: Changed,
+    ) -> None:  # fmt: skip
+        """``maker`` makes the editor of what is edited at this place itself; None where nothing is."""
         self.path, self.spec, self.above = path, spec, tuple(above)
         self.editor: Editor | None = None
+        self._maker, self._changed = maker, changed
+        self._shape = spec.shape
+        self._kept: Any = None
+
+    @property
+    def edited(self) -> bool:
+        """Whether there is something to edit at this place itself."""
+        return self._maker is not None
+
+    def build(self) -> Editor:
+        """The editor, made now if it was not before."""
+        if self.editor is None:
+            assert self._maker is not None
+            made = self._maker()
+            made.set_value(self._kept)
+            made.changed.connect(lambda: self._changed(self.path))
+            self.editor, self._kept = made, None
+        return self.editor
+
+    def own(self) -> Any:
+        """What is chosen at this place itself."""
+        return self.editor.value() if self.editor is not None else self._kept
+
+    def set_own(self, value: Any) -> None:
+        """Show it, without telling that it changed."""
+        if self.editor is not None:
+            self.editor.set_value(value)
+        else:
+            self._kept = values.settled(self._shape, value)
+
+    def problem(self) -> str:
+        """Why what is held is no value at all, or ""."""
+        return self.editor.problem() if self.editor is not None else values.problem(self._shape, self._kept)
 
     def active(self) -> bool:
         """Whether all that it hangs on is ticked and chosen."""
@@ -44,12 +85,11 @@ class Node:
 
     def data(self) -> Any:
         """The value as pydantic takes it."""
-        return self.editor.value() if self.editor else None
+        return self.own()
 
     def set_data(self, value: Any) -> None:
         """Show a value: a config or plain data."""
-        if self.editor:
-            self.editor.set_value(value)
+        self.set_own(value)
 
 
 class Group(Node):
@@ -59,13 +99,11 @@ class Group(Node):
         self, path: str, spec: FieldSpec, model: type[BaseModel], above: Sequence[Callable[[], bool]],
         changed: Changed, provider: Provider, key: str = "",
     ) -> None:  # fmt: skip
-        super().__init__(path, spec, above)
+        ticked = spec.shape.optional and spec.shape.sort == "group"
+        super().__init__(path, spec, above, partial(_Tick, spec) if ticked else None, changed)
         self.model, self.key = model, key
-        below = list(self.above)
-        if spec.shape.optional and spec.shape.sort == "group":
-            self.editor = _Tick(spec)
-            self.editor.changed.connect(lambda: changed(path))
-            below.append(self.editor.value)
+        self._shape = Shape("bool")
+        below = [*self.above, self.own] if ticked else self.above
         self.parts: dict[str, Node] = {
             part.name: make(f"{path}.{part.name}" if path else part.name, part, below, changed, provider)
             for part in shapes.fields(model)
@@ -76,7 +114,7 @@ class Group(Node):
         return iter(self.parts.values())
 
     def data(self) -> Any:
-        if self.editor is not None and not self.editor.value():
+        if self.edited and not self.own():
             return None
         found = {}
         for name, part in self.parts.items():
@@ -89,8 +127,8 @@ class Group(Node):
         return found
 
     def set_data(self, value: Any) -> None:
-        if self.editor is not None:
-            self.editor.set_value(value is not None)
+        if self.edited:
+            self.set_own(value is not None)
         if value is None:
             return
         for name, part in self.parts.items():
@@ -107,16 +145,15 @@ class Choice(Node):
     def __init__(
         self, path: str, spec: FieldSpec, above: Sequence[Callable[[], bool]], changed: Changed, provider: Provider
     ) -> None:
-        super().__init__(path, spec, above)
         shape = spec.shape
         self.tags = [shapes.tag(model, shape.key) for model in shape.models]
         labels = {
             str(tag): shapes.title(model) for tag, model in zip(self.tags, shape.models, strict=True)
         } | spec.labels
         choice = Shape("choice", optional=shape.optional, choices=tuple(self.tags))
-        self.box = ChoiceEditor(FieldSpec(**{**vars(spec), "shape": choice, "labels": labels}))
-        self.editor = self.box
-        self.box.changed.connect(lambda: changed(path))
+        box = replace(spec, shape=choice, labels=labels)
+        super().__init__(path, spec, above, partial(ChoiceEditor, box), changed)
+        self._shape = choice
         self.members: dict[Any, Group] = {}
         for tag, model in zip(self.tags, shape.models, strict=True):
             below: list[Callable[[], bool]] = [*self.above, partial(self._is, tag)]
@@ -127,25 +164,25 @@ class Choice(Node):
                 continue  # a member with required fields starts empty
 
     def _is(self, tag: Any) -> bool:
-        return bool(self.box.value() == tag)
+        return bool(self.own() == tag)
 
     def children(self) -> Iterator[Node]:
         return iter(self.members.values())
 
     def data(self) -> Any:
-        chosen = self.box.value()
+        chosen = self.own()
         return self.members[chosen].data() if chosen in self.members else None
 
     def set_data(self, value: Any) -> None:
         if value is None:
-            self.box.set_value(None)
+            self.set_own(None)
             return
         key = self.spec.shape.key
         if isinstance(value, Mapping):
             tag = value.get(key)
         else:
             tag = getattr(value, key) if key else type(value).__name__
-        self.box.set_value(tag)
+        self.set_own(tag)
         if tag in self.members:
             self.members[tag].set_data(value)
 
@@ -187,8 +224,8 @@ def make(path: str, spec: FieldSpec, above: Sequence[Callable[[], bool]], change
     elif spec.shape.sort == "union":
         node = Choice(path, spec, above, changed, provider)
     else:
-        node = Node(path, spec, above)
-        node.editor = editor(spec, provider)
-        node.editor.changed.connect(lambda: changed(path))
+        if spec.shape.sort == "bool" and spec.shape.optional:
+            spec = replace(spec, shape=Shape("choice", optional=True, choices=(True, False)), labels=_YES_NO)
+        node = Node(path, spec, above, partial(editor, spec, provider), changed)
     node.set_data(spec.default)
     return node

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QWheelEvent
-from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QLineEdit, QToolTip, QWidget
+from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QLineEdit, QPushButton, QToolTip, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.widgets.form import ConfigForm, FormInvalid
@@ -212,7 +212,8 @@ def test_unknown_simple_field_is_refused(qtbot: QtBot) -> None:
 def test_hidden_fields_keep_their_defaults(qtbot: QtBot) -> None:
     form = make(qtbot, hide=["grid"])
     assert form.value().grid == 51
-    assert not form.editor("grid").isVisible()
+    with pytest.raises(KeyError):
+        form.editor("grid")
 
 
 def test_references(qtbot: QtBot) -> None:
@@ -385,6 +386,11 @@ def test_number_line_edit_is_inside(form: ConfigForm) -> None:
     assert isinstance(form.editor("name"), QLineEdit)
 
 
+class Demanding(Spec):
+    quick: bool = field(True, "Quick", "Not thorough.")
+    steps: int = field(..., "Steps", "How many.")
+
+
 class Wordy(Spec):
     which: tuple[Literal["a", "b"], ...] = field(
         ("a",), "Choices", "Many words.", labels={"a": "a choice that is told in many words indeed", "b": "b"}
@@ -396,3 +402,46 @@ def test_long_words_of_choices_leave_a_form_its_width(qtbot: QtBot) -> None:
     assert form.minimumSizeHint().width() < 230
     first, _second = form.findChildren(QCheckBox)
     assert first.text().startswith("a choice") and first.width() > 200
+
+
+def test_rows_are_made_when_they_are_first_to_be_seen(qtbot: QtBot) -> None:
+    form = make(qtbot, simple=["net", "hessian"])
+    boxes = len(form.findChildren(NumberBox))
+    form.set_value(FULL)
+    assert boxes == 0 and len(form.findChildren(NumberBox)) == 1, "the channels of the other network"
+    assert form.value() == FULL and form.preset() == "custom"
+    form.undo_stack.undo()
+    assert form.value() == Everything()
+    form.undo_stack.redo()
+    form.unfold()
+    assert len(form.findChildren(NumberBox)) > 5
+    assert form.value() == FULL and form.undo_stack.count() == 1
+    assert form.editor("grid").value() == 7
+
+
+def test_unseen_fields_are_checked_as_well(qtbot: QtBot) -> None:
+    form = make(qtbot, Demanding, simple=["quick"])
+    assert form.findChild(NumberBox) is None
+    assert form.state() == (False, "Steps: Needs a whole number.")
+    form.unfold()
+    assert errors(form) == ["Needs a whole number."]
+    type_into(qtbot, form, "steps", "3")
+    assert form.value() == Demanding(steps=3)
+
+
+def test_tab_key_goes_down_the_form_whatever_was_made_when(qtbot: QtBot) -> None:
+    form = make(qtbot, presets={"quick": Everything()})
+    below = QPushButton(form)
+    below.show()
+    type_into(qtbot, form, "grid", "9")
+    form.unfold()
+    choose(qtbot, form, "net", "Cnn")
+    seen: list[QWidget] = []
+    widget = form.nextInFocusChain()
+    while widget is not form:
+        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisible() and widget.focusProxy() is None:
+            seen.append(widget)
+        widget = widget.nextInFocusChain()
+    assert len(seen) > 20 and seen[-1] is below
+    places = [w.mapTo(form, QPoint(0, 0)) for w in seen[:-1]]
+    assert [(p.y() // 12, p.x()) for p in places] == sorted((p.y() // 12, p.x()) for p in places)

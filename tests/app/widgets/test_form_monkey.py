@@ -12,7 +12,9 @@ from pytestqt.qtbot import QtBot
 from app.shell.text import language
 from app.shell.theme import theme
 from app.widgets.form import ConfigForm, FormInvalid
+from app.widgets.form.nodes import Group
 from app.widgets.form.number_box import NumberBox
+from app.widgets.form.shape import FieldSpec, Shape
 from tests.app.widgets.configs import MODEL, OTHER, Cnn, Everything, Hessian, Mlp, provider
 
 LINES = [
@@ -106,6 +108,20 @@ def test_every_config_survives_the_form(form: ConfigForm, config: Everything) ->
     form.undo_stack.undo()
     form.undo_stack.redo()
     assert form.value() == config
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(configs)
+def test_what_is_not_yet_made_holds_what_its_editor_will(form: ConfigForm, config: Everything) -> None:
+    root = FieldSpec("", "", "", "", "", False, False, {}, None, Shape("group", models=(Everything,)))
+    tree = Group("", root, Everything, (), lambda path: None, provider)
+    tree.set_data(config)
+    held = {node: (node.own(), node.problem()) for node in tree.walk() if node.edited}
+    for node, told in held.items():
+        editor = node.build()
+        assert (node.own(), node.problem()) == told, node.path
+        editor.deleteLater()
+    assert Everything.model_validate(tree.data()) == config
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

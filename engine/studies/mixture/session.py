@@ -52,9 +52,9 @@ class Preview:
         label = label_of(source)
         table = clean(read, columns=source.columns or None, label=label)
         classes, _ = codes(table.labels, len(table.x))
-        count = len(read[0].values)
+        count, used = len(read[0].values), set(table.names)
         return {
-            "columns": [_facts(column, column.name in table.names, column.name == label) for column in read],
+            "columns": [_facts(column, column.name in used, column.name == label) for column in read],
             "notes": [{"template": template, "params": values} for template, values in told(table.notes)],
             "rows": len(table.x),
             "file_rows": count if seen is None else seen.rows,

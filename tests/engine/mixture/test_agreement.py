@@ -108,3 +108,10 @@ def test_points_known_by_their_distances_to_landmarks_are_placed() -> None:
     found = landmark_scaling(distances, landmarks)
     between = np.linalg.norm(found[:, None] - found, axis=2)
     np.testing.assert_allclose(between, np.linalg.norm(points[:, None] - points, axis=2), atol=1e-9)
+
+
+def test_partitions_of_no_rows_agree() -> None:
+    """As scikit-learn has it."""
+    none = np.zeros(0, int)
+    assert adjusted_rand_index(none, none) == 1
+    assert normalised_mutual_information(none, none) == 1

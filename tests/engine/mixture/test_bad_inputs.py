@@ -7,6 +7,7 @@ import pytest
 
 from engine.errors import EngineError
 from engine.studies.mixture.bootstrap.boot_fit import boot_fit
+from engine.studies.mixture.choice.select import Selection
 from engine.studies.mixture.model import errors
 from engine.studies.mixture.model.discriminant import discriminant_axes
 from engine.studies.mixture.model.families import FAMILIES
@@ -38,6 +39,27 @@ def test_each_fault_has_a_sentence(x: np.ndarray, g: int, error: type[EngineErro
 def test_bad_weights_are_named(weights: np.ndarray) -> None:
     with pytest.raises(errors.BadWeightsError, match="one non-negative"):
         fit(GOOD, 2, weights=weights)
+
+
+def test_weights_count_as_rows() -> None:
+    """Twice the weight is twice the row, no weight no row: also for what decides about the prior."""
+    few = Options(starts=6, escapes="off", tolerance=1e-9, max_iterations=3000)
+    x = np.concatenate([GOOD, GOOD * 2 + 5])
+    six, twice = fit(x, 2, options=few, weights=np.full(120, 6.0)), fit(np.repeat(x, 6, axis=0), 2, options=few)
+    assert not six.prior and not twice.prior
+    assert six.log_likelihood == pytest.approx(twice.log_likelihood, abs=1e-3)
+    silent = np.append(np.ones(60), np.zeros(240))
+    few_rows, alone = fit(np.concatenate([GOOD, x, x]), 2, options=few, weights=silent), fit(GOOD, 2, options=few)
+    assert few_rows.prior and alone.prior
+    with pytest.raises(errors.TooFewRowsError, match="2 rows"):
+        fit(GOOD, 1, weights=np.append(np.ones(2), np.zeros(58)))
+
+
+def test_a_column_that_is_missing_everywhere_is_named() -> None:
+    x = np.column_stack([GOOD, np.full(60, np.nan)])
+    for attempt in (lambda: fit(x, 2), lambda: Selection(x, [2])):
+        with pytest.raises(errors.UnknownColumnValuesError, match="Column 4 has no values"):
+            attempt()
 
 
 def test_no_starts() -> None:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from engine.studies.mixture.tables import errors as errors
-from engine.studies.mixture.tables.reading import guess_separator, parse, unique_names
+from engine.studies.mixture.tables.reading import guess_separator, parse, read_columns, unique_names
 from engine.studies.mixture.tables.table import from_array, read_table, resolution_of
 
 GOOD = "a,b\n1,2.5\n2,3.5\n4,-1e-3\n"
@@ -206,6 +206,40 @@ def test_parquet_dates_booleans_and_nulls(tmp_path: Path) -> None:
     assert kinds(table)[:3] == ["date", "empty", "missing"]
     np.testing.assert_array_equal(table.x[:, 2], [1, 2, 5])
     assert np.isnan(table.x[1, 1])
+
+
+def test_parquet_values_without_text_of_their_own_are_left_out(tmp_path: Path) -> None:
+    frame = pl.DataFrame(
+        {
+            "x": [1.5, 2.5, 4.0],
+            "list": [[1, 2], None, [3]],
+            "record": [{"a": 1}, {"a": 2}, {"a": 3}],
+            "time": [None, datetime.timedelta(hours=1), datetime.timedelta(hours=2)],
+        }
+    )
+    frame.write_parquet(tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    assert table.names == ("x",)
+    assert kinds(table)[:3] == ["text", "text", "date"]
+    assert "row 1: [1, 2]" in table.notes[0].sentence()
+
+
+def test_an_array_that_promises_more_than_memory_ends_in_a_sentence(tmp_path: Path) -> None:
+    with (tmp_path / "t.npy").open("wb") as file:
+        shape = {"descr": "<f8", "fortran_order": False, "shape": (10**13, 3)}
+        np.lib.format.write_array_header_1_0(file, shape)
+        file.write(bytes(100))
+    with pytest.raises(errors.BrokenFileError, match="more memory than there is"):
+        read_table(tmp_path / "t.npy")
+
+
+def test_lines_longer_than_any_cell_are_split_by_the_mark_that_fits(tmp_path: Path) -> None:
+    """The line of names is far longer than the reader lets a cell be."""
+    names = ",".join(f"a column with a long name {i}" for i in range(6000))
+    row = ",".join(["1"] * 6000)
+    read = read_columns(write(tmp_path, f"{names}\n{row}\n{row}\n"))
+    assert len(read) == 6000
+    assert read[-1].values.tolist() == [1, 1]
 
 
 def test_helpers() -> None:

@@ -25,7 +25,7 @@ from engine.studies.mixture.em.missing import IncompleteRows, nan_mean_and_covar
 from engine.studies.mixture.em.sweep import MemoryRows, partition_moments
 from engine.studies.mixture.model.coordinates import Frame, frame_from, guard_for, mean_and_covariance
 from engine.studies.mixture.model.criteria import Criteria, criteria
-from engine.studies.mixture.model.errors import TooFewRowsError, check_columns, check_finite
+from engine.studies.mixture.model.errors import TooFewRowsError, check_columns, check_finite, check_known
 from engine.studies.mixture.model.families import (
     DIAGONAL,
     SUBMODELS,
@@ -106,6 +106,7 @@ class Selection:
     ) -> None:
         self.x = np.ascontiguousarray(x, dtype=np.float64)
         check_columns(self.x)
+        check_known(self.x)
         check_finite(np.where(np.isnan(self.x), 0.0, self.x))
         self.options = options
         self.components = sorted(set(components))
@@ -213,13 +214,12 @@ class Selection:
 
     def _pool(self, family: Family, guards: dict[int, Guard], batch: list[int]) -> Pool:
         """Chains from the partitions and from the solutions of the special cases, for numbers that share a guard."""
-        guard, parts, owners, origins = guards[batch[0]], [], [], []
-        for g in batch:
-            labels = distinct_partitions([*self._labels[g], *self._ends(family, g)])
-            moments = partition_moments(self._whole, labels, g, family in DIAGONAL)
-            parts.append(maximise(family, moments, guard))
-            owners += [g] * len(labels)
-        origins += [""] * len(owners)
+        guard = guards[batch[0]]
+        labels = [distinct_partitions([*self._labels[g], *self._ends(family, g)]) for g in batch]
+        owners = [g for g, some in zip(batch, labels, strict=True) for _ in some]
+        origins = [""] * len(owners)
+        moments = partition_moments(self._whole, np.concatenate(labels), max(batch), family in DIAGONAL)
+        parts = [maximise(family, moments, guard, active=np.arange(max(batch)) < np.array(owners)[:, None])]
         for smaller in SUBMODELS[family]:
             known = self._states[smaller].params if smaller in self._states else {}
             near = [g for g in batch if g > 1 and g in known]
@@ -239,8 +239,8 @@ class Selection:
         pools = []
         for batch in self._batches(guards, [g for g in guards if g - 1 in state.params]):
             few = {g: state.params[g - 1] for g in batch}
-            parts = [split(few[g], k) for g in batch for k in heaviest(few[g])[:SPLITS]]
-            owners = [g for g in batch for _ in heaviest(few[g])[:SPLITS]]
+            parts = [split(few[g], heaviest(few[g])[:SPLITS]) for g in batch]
+            owners = [g for g, part in zip(batch, parts, strict=True) for _ in range(part.chains)]
             origins = [f"{family} {g - 1}" for g in owners]
             pools.append(Pool(family, guards[batch[0]], together(parts, family), np.array(owners), origins))
         return pools
@@ -338,10 +338,10 @@ class Selection:
         log_likelihood = state.log_likelihood[g] + self.volume
         if g == 1:
             self._single[family] = log_likelihood
-        self._states[family].labels[g] = mixture.labels(self.x).astype(np.int16)
-        numbers = criteria(
-            mixture, self.x, log_likelihood, mixture.free_parameters(), self._single.get(family, float("nan"))
-        )
+        z = mixture.responsibilities(self.x)
+        self._states[family].labels[g] = z.argmax(axis=1).astype(np.int16)
+        single = self._single.get(family, float("nan"))
+        numbers = criteria(mixture, self.x, log_likelihood, mixture.free_parameters(), single, z=z)
         bad = bool(spurious(params, family, guard, float(self.rows.n))[0])
         return Cell(
             family, g, mixture, numbers, state.alarm.get(g, ""), bad, state.converged[g], guard.prior is not None

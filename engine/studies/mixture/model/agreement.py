@@ -17,7 +17,7 @@ def confusion(a: Labels, b: Labels, weights: Array | None = None) -> Array:
     Args:
         a, b: (n,). weights: (n,) or None.
     """
-    rows, columns = int(a.max()) + 1, int(b.max()) + 1
+    rows, columns = int(a.max(initial=-1)) + 1, int(b.max(initial=-1)) + 1
     flat = np.bincount(a.astype(np.int64) * columns + b, weights=weights, minlength=rows * columns)
     return flat.reshape(rows, columns).astype(np.float64)
 
@@ -38,7 +38,7 @@ def adjusted_rand_index(a: Labels, b: Labels) -> float:
 def _entropies(a: Labels, b: Labels) -> tuple[float, float, float]:
     """H(a), H(b) and their mutual information, nats."""
     joint = confusion(a, b)
-    joint /= joint.sum()
+    joint /= max(joint.sum(), 1.0)
 
     def entropy(p: Array) -> float:
         p = p[p > 0]

@@ -34,6 +34,14 @@ class InfiniteValueError(EngineError):
     remedy = "Remove these rows, or mark the values as missing and choose the fit for missing values."
 
 
+class UnknownColumnValuesError(EngineError):
+    """Raised when a column is missing in every row."""
+
+    what = "Column {column} has no values."
+    why = "Nothing can be said of a column that is missing in every row."
+    remedy = "Leave this column out."
+
+
 class ThinComponentsError(EngineError):
     """Raised when resampled EM would let one component swallow the others."""
 
@@ -95,6 +103,13 @@ def check_weights(weights: Array | None, n: int) -> None:
         raise BadWeightsError(reason=f"there are {weights.size} for {n} rows")
     if not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() <= 0:
         raise BadWeightsError(reason="some are negative, not finite, or all are 0")
+
+
+def check_known(x: Array) -> None:
+    """Raise UnknownColumnValuesError for a column of x (n, d) that is nan in every row."""
+    empty = np.isnan(x).all(axis=0)
+    if empty.any():
+        raise UnknownColumnValuesError(column=int(np.argmax(empty)) + 1)
 
 
 def check_finite(x: Array) -> None:

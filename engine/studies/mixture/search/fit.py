@@ -26,6 +26,7 @@ from engine.studies.mixture.model.errors import (
     TooFewRowsError,
     check_columns,
     check_finite,
+    check_known,
     check_weights,
 )
 from engine.studies.mixture.model.families import SHARED, Family, degrees_of_freedom, own_matrices
@@ -293,7 +294,7 @@ def prepare(x: Array, components: int, family: Family, options: Options, weights
     if np.isnan(x).any():
         return _prepare_incomplete(x, components, family, options, weights)
     check_finite(x)
-    thin, prior = check_size(len(x), x.shape[1], components, family, options)
+    thin, prior = check_size(len(x), x.shape[1], components, family, options, weights)
     scaler = frame_from("columns", *mean_and_covariance(x, weights)) if options.scaling == "zscore" else None
     scaled = x if scaler is None else scaler.to(x)
     inner = frame_for(family, scaled, weights)
@@ -335,19 +336,26 @@ def rows_for(y: Array, options: Options) -> MemoryRows:
     return rows_on(options.device, y, options.warn or say)
 
 
-def check_size(n: int, d: int, components: int, family: Family, options: Options) -> tuple[bool, PriorKind]:
-    """Whether the table is thin for this fit, and the prior to use."""
+def check_size(
+    n: int, d: int, components: int, family: Family, options: Options, weights: Array | None = None
+) -> tuple[bool, PriorKind]:
+    """Whether the table is thin for this fit, and the prior to use.
+
+    A row of weight 2 counts as two equal rows, one of weight 0 as none.
+    """
+    rows = n if weights is None else int(np.count_nonzero(weights))
     least = max(d + 1 if own_matrices(family) else 2, components)
-    if n < least:
-        raise TooFewRowsError(rows=n, needed=least, family=family, components=components, columns=d)
-    thin = n < THIN * degrees_of_freedom(family, components, d)
+    if rows < least:
+        raise TooFewRowsError(rows=rows, needed=least, family=family, components=components, columns=d)
+    thin = (n if weights is None else float(weights.sum())) < THIN * degrees_of_freedom(family, components, d)
     return thin, ("pooled" if thin else "off") if options.prior == "auto" else options.prior
 
 
 def _prepare_incomplete(x: Array, components: int, family: Family, options: Options, weights: Array | None) -> Task:
     """As ``prepare``, for rows with missing values: columns are scaled, never turned; starts see filled rows."""
+    check_known(x)
     check_finite(np.where(np.isnan(x), 0.0, x))
-    thin, prior = check_size(len(x), x.shape[1], components, family, options)
+    thin, prior = check_size(len(x), x.shape[1], components, family, options, weights)
     mean, covariance = nan_mean_and_covariance(x, weights)
     frame = frame_from("columns" if options.scaling == "zscore" else "isotropic", mean, covariance)
     rows = IncompleteRows(frame.to(x))

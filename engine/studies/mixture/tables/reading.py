@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from engine.studies.mixture.tables.errors import (
     RaggedRowError,
     UnknownTableError,
 )
+from engine.studies.mixture.tables.workbook import check_workbook
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-", "."})
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
@@ -73,9 +74,10 @@ def read_columns(
     if suffix == ".npy":
         return _array(path)
     if suffix in (".parquet", ".pq"):
-        return _frame(path, "Parquet", sheet)
+        return _frame(path, "Parquet", lambda pl: pl.read_parquet(path))
     if suffix in (".xlsx", ".xls", ".xlsb", ".ods"):
-        return _frame(path, "Excel", sheet)
+        check_workbook(path, sheet)
+        return _frame(path, "Excel", lambda pl: _sheet(pl, path, sheet, header))
     raise UnknownTableError(path=path, suffix=suffix or "nothing")
 
 
@@ -99,7 +101,11 @@ def guess_separator(lines: Sequence[str]) -> str:
     """The separator that gives the same number of cells, more than one, in most lines; "," when none does."""
     best, score = ",", 0.0
     for mark in SEPARATORS:
-        widths = Counter(len(row) for row in csv.reader(lines, delimiter=mark) if row)
+        try:
+            widths = Counter(len(row) for row in csv.reader(lines, delimiter=mark) if row)
+        except csv.Error:
+            # A line of thousands of cells is too long for one cell, which it is to the wrong mark.
+            continue
         width, count = widths.most_common(1)[0] if widths else (1, 0)
         share = count / max(sum(widths.values()), 1)
         if width > 1 and share > score + 1e-9:
@@ -202,6 +208,8 @@ def _array(path: Path) -> list[Column]:
         if "allow_pickle" in str(error):
             raise ObjectArrayError(path=path, dtype="object") from error
         raise BrokenFileError(path=path, format="NPY", reason=f"{error}.") from error
+    except MemoryError as error:
+        raise BrokenFileError(path=path, format="NPY", reason="It asks for more memory than there is.") from error
     return array_columns(array, path)
 
 
@@ -224,11 +232,21 @@ def array_columns(array: NDArray[Any], path: Path | str = "memory", names: Seque
     return [Column(name, "number", values[:, i]) for i, name in enumerate(given)]
 
 
-def _frame(path: Path, kind: str, sheet: int) -> list[Column]:
+def _sheet(pl: Any, path: Path, sheet: int, header: str) -> Any:
+    """A sheet as a frame of polars; "auto" takes a first row with a number in it for data."""
+    if header != "no":
+        frame = pl.read_excel(path, sheet_id=sheet)
+        if header == "yes" or looks_like_header(frame.columns):
+            return frame
+    frame = pl.read_excel(path, sheet_id=sheet, has_header=False)
+    return frame.rename({name: f"column {index + 1}" for index, name in enumerate(frame.columns)})
+
+
+def _frame(path: Path, kind: str, read: Callable[[Any], Any]) -> list[Column]:
     import polars as pl
 
     try:
-        frame = pl.read_parquet(path) if kind == "Parquet" else pl.read_excel(path, sheet_id=sheet)
+        frame = read(pl)
     except Exception as error:
         # Each reader has exception classes of its own, none of them part of its interface.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -245,6 +263,11 @@ def series_column(series: Any, name: str) -> Column:
     dtype = series.dtype
     if dtype.is_numeric() or dtype == pl.Boolean:
         return Column(name, "number", series.cast(pl.Float64).fill_null(float("nan")).to_numpy())
+    if dtype == pl.Duration or dtype.is_nested():
+        # These have no text of their own.
+        words = ["" if value is None else str(value) for value in series.to_list()]
+        odd = next(((word, row + 1) for row, word in enumerate(words) if word), ("", 0))
+        return Column(name, "date" if dtype == pl.Duration else "text", np.array(words), odd)
     if dtype.is_temporal():
         return Column(name, "date", series.cast(pl.String).fill_null("").to_numpy())
     if dtype == pl.Null:

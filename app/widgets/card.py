@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QMenu, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from app.shell.errors import report
@@ -15,25 +15,12 @@ from app.shell.icons import icon
 from app.shell.text import live, tr
 from app.shell.theme import SPACE_2, SPACE_3, theme
 from app.widgets import export
-from app.widgets.labels import ElidedLabel, Label, tool
+from app.widgets.labels import ElidedLabel, Label, Sentence, tool
 from app.widgets.plot import Plot
 from app.widgets.table_view import TableDialog
 from engine.errors import EngineError
 
 _THROUGH_QT = re.compile(r"^(Error calling Python override of \S+: )+")
-
-
-class _Sentence(Label):
-    """Wraps into whatever room there is: it must not make its row higher than the pictures beside it."""
-
-    def hasHeightForWidth(self) -> bool:
-        return False
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(80, 40)
-
-    def sizeHint(self) -> QSize:
-        return QSize(200, 100)
 
 
 class PictureFailed(EngineError):
@@ -95,7 +82,15 @@ class Card(QFrame):
         for button in (self._save, self._expand, self._more):
             buttons.addWidget(button)
         row.addLayout(buttons)
-        self._sentence = _Sentence("", "muted", wrap=True)
+        self._buttons = buttons
+        self._under = ElidedLabel("", "caption")
+        self._under.setIndent(0)
+        self._line = QWidget()
+        line = QHBoxLayout(self._line)
+        line.setContentsMargins(SPACE_3, 0, SPACE_3, 0)
+        line.addWidget(self._under)
+        self._line.hide()
+        self._sentence = Sentence("", "muted", wrap=True)
         self._sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._sentence.setContentsMargins(24, 12, 24, 12)
         self._stack = QStackedLayout()
@@ -105,11 +100,12 @@ class Card(QFrame):
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
         column.addWidget(self._bar)
+        column.addWidget(self._line)
         column.addLayout(self._stack, 1)
 
     def _say(self) -> None:
         self._heading.setText(tr(self._title))
-        self._note.setText(tr(self._caption, **self._caption_params))
+        self._say_caption()
         self._say_absent()
         for button, text in (
             (self._save, tr("Save {title} as a file", title=tr(self._title))),
@@ -120,6 +116,20 @@ class Card(QFrame):
         self.setAccessibleName(tr(self._title))
         if self._body is not None and self._names_body:
             self._body.setAccessibleName(tr(self._title))
+
+    def _say_caption(self) -> None:
+        text = tr(self._caption, **self._caption_params)
+        self._note.setText(text)
+        self._under.setText(text)
+        self._place_caption()
+
+    def _place_caption(self) -> None:
+        """Beside the title where all of it fits there, else on a line below, which has no buttons."""
+        taken = 3 * SPACE_3 + SPACE_2 + self._buttons.sizeHint().width()  # margins, spaces and the frame
+        room = self.width() - taken - self._heading.sizeHint().width()
+        below = self._note.sizeHint().width() > room
+        self._note.setVisible(not below)
+        self._line.setVisible(below)
 
     def _say_absent(self) -> None:
         template, params = self._absent
@@ -180,7 +190,7 @@ class Card(QFrame):
     def set_caption(self, template: str, **params: object) -> None:
         """One line saying what is plotted and with what data: English template and its values."""
         self._caption, self._caption_params = template, params
-        self._note.setText(tr(template, **params))
+        self._say_caption()
 
     def set_provenance(self, notes: str) -> None:
         """Lines written into every saved file: run, task, data, settings."""
@@ -305,6 +315,10 @@ class Card(QFrame):
             self.maximise.emit()
             return
         super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._place_caption()
+        super().resizeEvent(event)
 
     def sizeHint(self) -> QSize:
         return QSize(theme().px(380), theme().px(300))

@@ -34,6 +34,19 @@ class Label(QLabel):
             self.setProperty("role", role)
 
 
+class Sentence(Label):
+    """Wraps into whatever room there is: it must not make its row higher than the pictures beside it."""
+
+    def hasHeightForWidth(self) -> bool:
+        return False
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(80, 40)
+
+    def sizeHint(self) -> QSize:
+        return QSize(200, 100)
+
+
 class ElidedLabel(Label):
     """One line that ends in an ellipsis when it does not fit, and tells the whole in its tooltip."""
 

@@ -68,8 +68,9 @@ class ChoicePage(CardGrid):
         """Take the old curves, or the old test, away."""
         if "choice" in gone:
             self._found = None
-            for plot in self.plots.values():
+            for name, plot in self.plots.items():
                 plot.clear()
+                self.cards_of[name].set_caption("")
         if "ratio" in gone:
             self.ratio.show_report(None)
         if "mixture" in gone:
@@ -126,7 +127,7 @@ class ChoicePage(CardGrid):
                 continue
             model = f"{found.families[best[0]]} {int(found.components[best[1]])}"
             if name in ("bic", "icl"):
-                card.set_caption("larger is better; best {model}; click a point to fit it", model=model)
+                card.set_caption("larger is better; best {model}; click to fit", model=model)
             elif name == "out_of_bag":
                 words = {"model": model, "count": found.resamples}
                 card.set_caption("larger is better; best {model}; {count} resamples", **words)

@@ -110,11 +110,11 @@ class MaximaPage(CardGrid):
             place = np.asarray(found.position)[chosen]
             self.map.set_points(name, place[:, 0], place[:, 1], labels=labels, colour=colour)
         told = {"starts": len(member), "maxima": len(set(member[finished].tolist()))}
-        self.starts_card.set_caption("{starts} starts, {maxima} maxima; click a dot to see its solution", **told)
-        self.map_card.set_caption("distances: variation of information of the partitions; click a dot")
+        self.starts_card.set_caption("starts: {starts}, maxima: {maxima}; click a dot", **told)
+        self.map_card.set_caption("distances: variation of information")
         self._ended = sorted(set(member[finished].tolist()))[:MOST]
         self.share.set_bars([str(k + 1) for k in self._ended], 100 * np.asarray(found.share)[self._ended])
-        self.share_card.set_caption("share of the starts, by falling likelihood; click a bar")
+        self.share_card.set_caption("by falling likelihood; click a bar")
         self._show_tree(found)
 
     def _show_tree(self, found: Fitted) -> None:
@@ -136,7 +136,7 @@ class MaximaPage(CardGrid):
         names = tuple(str(ended[int(i)] + 1) for i in order)
         self.tree.axes = (Axis("maximum", names=names), Axis("log L", "nat"))
         fall = number(float(levels.max() - tree.passes.min()), 3)
-        self.tree_card.set_caption("branches join where straight ways pass; {fall} nat deep; click a dot", fall=fall)
+        self.tree_card.set_caption("branches join at barriers; {fall} nat deep", fall=fall)
 
 
 def words(found: Fitted, chain: int) -> str:

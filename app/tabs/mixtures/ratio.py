@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QSizeF, Signal
+from PySide6.QtCore import QSizeF, Qt, Signal
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.shell.text import live, number, tr
 from app.shell.theme import SPACE_2, SPACE_3, Tokens
+from app.widgets.labels import Sentence
 from app.widgets.plot import Axis, HistogramPlot, Table
 from engine.studies.mixture.kinds import RatioReport
 
@@ -34,6 +35,9 @@ class RatioPanel(QWidget):
         self.button = QPushButton()
         self.button.clicked.connect(lambda _checked=False: self.asked.emit())
         self.plot = HistogramPlot(x=Axis("2 Δ log L", "nat"), y=Axis("drawn tables", whole=True))
+        self.sentence = Sentence("", "muted", wrap=True)
+        self.sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.sentence.setContentsMargins(24, 0, 24, 12)
         line = QHBoxLayout()
         line.setContentsMargins(SPACE_3, 0, SPACE_3, 0)
         line.setSpacing(SPACE_2)
@@ -45,10 +49,12 @@ class RatioPanel(QWidget):
         column.setSpacing(2)
         column.addLayout(line)
         column.addWidget(self.plot, 1)
+        column.addWidget(self.sentence, 1)
         live(self._say)
 
     def _say(self) -> None:
         self.button.setText(tr("Test one cluster more"))
+        self.sentence.setText(tr("Would one cluster more describe the table better than chance?"))
         self.which.setAccessibleName(tr("Which test"))
         self.which.setToolTip(tr("Which numbers of clusters are compared"))
         self.plot.setAccessibleName(tr("Likelihood ratio"))
@@ -78,8 +84,11 @@ class RatioPanel(QWidget):
     def _show(self) -> None:
         report, at = self._report, self.which.currentIndex()
         self.plot.clear()
+        empty = report is None or at < 0
+        self.plot.setVisible(not empty)
+        self.sentence.setVisible(empty)
         if report is None or at < 0:
-            self._tell(tr("would one cluster more describe the table better than chance?"))
+            self._tell("")
             return
         drawn = np.asarray(report.replicates)[at]
         drawn = drawn[np.isfinite(drawn)]

@@ -46,6 +46,7 @@ class StabilityPage(CardGrid):
         """Take the old pictures away."""
         if "mixture" in gone:
             self.doubt.clear()
+            self.doubt_card.set_caption("")
         if "stability" in gone:
             for card, plot in ((self.bars_card, self.bars), (self.matrix_card, self.matrix)):
                 plot.clear()
@@ -86,10 +87,10 @@ class LabelsPage(CardGrid):
 
     def __init__(self) -> None:
         super().__init__(narrow=500, row_height=300)
-        self.bars = BarPlot("Classes", x=Axis("class"), y=Axis("rows"))
+        self.bars = BarPlot("Classes", x=Axis("class"), y=Axis("rows", whole=True))
         self.matrix = HeatMap(
-            "Confusion", x=Axis("cluster"), y=Axis("class"), value=Axis("rows"), contour_count=0,
-            smooth=False,
+            "Confusion", x=Axis("cluster"), y=Axis("class"), value=Axis("rows", whole=True), contour_count=0,
+            smooth=False, figures=True,
         )  # fmt: skip
         self.bars_card = self.add(
             Card("Classes", empty="Name a column of known classes to compare the clusters with it.")
@@ -101,8 +102,9 @@ class LabelsPage(CardGrid):
     def clear(self, gone: set[str]) -> None:
         """Take the old pictures away."""
         if "mixture" in gone:
-            self.bars.clear()
-            self.matrix.clear()
+            for card, plot in ((self.bars_card, self.bars), (self.matrix_card, self.matrix)):
+                plot.clear()
+                card.set_caption("")
 
     def show_model(self, model: MixturesModel, changed: set[str]) -> None:
         """Draw the rows of each class in each cluster."""

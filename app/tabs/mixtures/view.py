@@ -6,24 +6,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget
 
 from app.shell.errors import why
 from app.shell.snippet import script
 from app.shell.text import live, tr
-from app.shell.theme import SPACE_3, theme
+from app.shell.theme import SPACE_3
 from app.tabs.base import Services, TabView
 from app.tabs.mixtures.examples import Beginning, ExamplesButton, example
 from app.tabs.mixtures.exports import Exports
 from app.tabs.mixtures.model import AFTER_FIT, TASKS, MixturesModel, preset
 from app.tabs.mixtures.pages import PAGES, Pages
 from app.tabs.setup import SetupPanel
+from app.widgets.drawer import NumbersSide
 from app.widgets.numbers import Number, NumbersPanel
 from engine.artifacts.refs import ArtifactRef
 from engine.studies.mixture.config import BuiltinTable, FileTable, FitConfig, MixtureConfig, RunTable, TableSource
 
-NARROW, NUMBERS_WIDTH, NUMBERS_WIDEST = 1106, 264, 360
 SIMPLE = (
     "data",
     "select",
@@ -87,15 +86,9 @@ class MixturesView(TabView):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE_3 - 2)
-        for part, stretch in ((self.setup, 0), (self.middle, 1), (self.numbers, 0)):
+        self.right = NumbersSide(self, self.numbers)
+        for part, stretch in ((self.setup, 0), (self.middle, 1), (self.right, 0)):
             row.addWidget(part, stretch)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Give the numbers a share of what a wide window has to spare."""
-        spare = max(0, self.width() - theme().px(NARROW))
-        wide = min(theme().px(NUMBERS_WIDEST), theme().px(NUMBERS_WIDTH) + round(0.35 * spare))
-        self.numbers.setFixedWidth(wide)
-        super().resizeEvent(event)
 
     # The contract of tabs --------------------------------------------------------------------------------------------
     def pages(self) -> Sequence[str]:
@@ -158,7 +151,7 @@ class MixturesView(TabView):
 
     def open_files(self, paths: Sequence[Path]) -> bool:
         """A table becomes the data."""
-        self._set_data(FileTable(path=str(paths[0])))
+        self._set_data(FileTable(path=str(paths[0].absolute())))  # runs work in folders of their own
         return True
 
     def open_artifact(self, ref: ArtifactRef) -> bool:
@@ -223,10 +216,14 @@ class MixturesView(TabView):
         numbers = [Number(n.measure, n.value, n.interval, n.n, n.dims, group=n.group) for n in self.model.numbers]
         self.numbers.set_numbers(numbers)
         self.numbers.set_callout("\n".join(tr(w.template, **w.params) for w in self.model.warnings))
+        self.right.set_warned(bool(self.model.warnings))
         self._headline()
+        told: dict[str, str] = {}
         for stage, reader in self.model.readers.items():
             if reason := why(reader):
-                self.sheets.show_trouble(stage, reason)
+                before = "select" if stage == "fit" else "fit" if stage in AFTER_FIT else ""
+                told[stage] = told.get(before, reason)  # the cause, rather than that the run before has failed
+                self.sheets.show_trouble(stage, told[stage])
 
     def _headline(self) -> None:
         words = [tr(self.model.state)] if self.model.state else []

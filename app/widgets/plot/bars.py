@@ -164,7 +164,7 @@ class BarPlot(Plot):
             if low <= x < high:
                 place = self._labels[index] if self._labels else f"{short(low, 3)} – {short(high, 3)}"
                 head = " · ".join(part for part in (place, name) if part)
-                lines.append(f"{head}: {short(float(self._values[name][index]))}")
+                lines.append(f"{head}: {self.axes[1].word(float(self._values[name][index]))}")
         return Reading(tuple(lines)) if lines else None
 
     def paint_cross(self, painter: QPainter, at: QPointF) -> None:

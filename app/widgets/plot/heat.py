@@ -12,10 +12,11 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QKeyEvent, QLinearGradient, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 
-from app.shell.text import short, tr
+from app.shell.text import tr
 from app.shell.theme import Tokens
 from app.widgets.plot import colours, contours
 from app.widgets.plot.axis import TickAxis, fit
+from app.widgets.plot.figures import Figures
 from app.widgets.plot.legend import pen
 from app.widgets.plot.picture import Plot, Reading
 from app.widgets.plot.scale import Axis, View
@@ -86,8 +87,10 @@ class HeatMap(Plot):
         self, name: str = "", parent: QWidget | None = None, *, x: Axis | None = None, y: Axis | None = None,
         value: Axis | None = None, colour_map: Literal["viridis", "diverging"] = "viridis", log: bool = False,
         contour_count: int = 12, smooth: bool = True, cursor: bool = False, keep_aspect: bool = False,
+        figures: bool = False,
     ) -> None:  # fmt: skip
-        self.value_axis = value or Axis()
+        """``figures``: write the values into the cells, where there is room for them."""
+        self.value_axis, self._figured = value or Axis(), figures
         self._map, self._log, self._count, self._smooth = colour_map, log, contour_count, smooth
         self._input: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._field: Field | None = None
@@ -101,6 +104,7 @@ class HeatMap(Plot):
         super().__init__(name, parent, x=x, y=y)
         self.keep_aspect = keep_aspect
         self._add_items()
+        self.figures = Figures(self.box)
 
     def _add_items(self) -> None:
         self.bar = TickAxis("right")
@@ -236,6 +240,7 @@ class HeatMap(Plot):
             self._hatch.setRect(cells)
             self._hatch.setBrush(QBrush(look.colour("edge"), Qt.BrushStyle.BDiagPattern))
             self._show_contours(field)
+        self._write_figures(field if self._figured else None)
         path = self._path if self._path is not None else np.empty((0, 2))
         self._ink_lines()
         for item in self._track:
@@ -245,6 +250,21 @@ class HeatMap(Plot):
         star = np.array([self._star] if self._star is not None else np.empty((0, 2)))
         self._mark.setData(star[:, 0], star[:, 1])
         self._place_cursor()
+
+    def _write_figures(self, field: Field | None) -> None:
+        cells, room = [], (0.0, 0.0)
+        if field is not None:
+            x0, x1, y0, y1 = field.edges()
+            whole = QRectF(self.point(x0, y1), self.point(x1, y0))
+            room = (whole.width() / len(field.x), whole.height() / len(field.y))
+            low, high = self._levels
+            table = colours.lut(self._map)
+            for row, column in np.argwhere(np.isfinite(field.z)).tolist():
+                share = (field.z[row, column] - low) / ((high - low) or 1.0)
+                below = QColor(*table[round(255 * float(np.clip(share, 0, 1)))].tolist())
+                centre = self.point(field.x[column], field.y[row]) - self._area.topLeft()
+                cells.append((centre, self.value_axis.word(float(field.raw[row, column])), below))
+        self.figures.show(cells, room)
 
     def _show_contours(self, field: Field) -> None:
         if self._lines is None:
@@ -296,7 +316,7 @@ class HeatMap(Plot):
             return None
         row, column = self._field.nearest(*self.place(at))
         value = float(self._field.raw[row, column])
-        said = short(value) if np.isfinite(value) else tr("no value")
+        said = self.value_axis.word(value) if np.isfinite(value) else tr("no value")
         names = [axis.label or default for axis, default in zip((*self.axes, self.value_axis), "xyz", strict=True)]
         place = (float(self._field.x[column]), float(self._field.y[row]))
         where = f"{names[0]} = {self._words(0, place[0])}, {names[1]} = {self._words(1, place[1])}"
@@ -373,7 +393,7 @@ class HeatMap(Plot):
         )  # fmt: skip
         if finite.any():
             row, column = np.unravel_index(np.nanargmin(np.where(finite, raw, np.nan)), raw.shape)
-            low, high = short(float(raw[finite].min())), short(float(raw[finite].max()))
+            low, high = (self.value_axis.word(float(end)) for end in (raw[finite].min(), raw[finite].max()))
             at = f"({self._words(0, float(self._field.x[column]))}, {self._words(1, float(self._field.y[row]))})"
             text += " " + tr("Lowest {low} at {at}, highest {high}.", low=low, at=at, high=high)
         missing = int((~finite).sum())

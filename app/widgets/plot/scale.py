@@ -45,9 +45,10 @@ class Axis:
 
     def word(self, value: float, digits: int = 4) -> str:
         """A value as it is read off: the name of its category, else the number."""
-        if self.names and value == int(value) and 1 <= value <= len(self.names):
+        if self.names and math.isfinite(value) and value == int(value) and 1 <= value <= len(self.names):
             return self.names[int(value) - 1]
-        return short(value, digits)
+        counted = self.whole and math.isfinite(value) and value == int(value)  # no digit of a count is rounded away
+        return number(int(value)) if counted else short(value, digits)
 
     def column(self, values: np.ndarray) -> Any:
         """Values (n,) as a table shows them: names where there are some."""

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -272,6 +273,7 @@ def test_when_the_runs_go_nothing_of_them_stays(filled):
             [],
             ["Likelihood ratio"],
         )
+        assert {card._note.text() for card in filled.sheets.page(name).shown()} <= {"", "and what to do"}
     assert filled.sheets.clusters.scatter.count() == 0
 
 
@@ -353,6 +355,34 @@ def test_a_failed_fit_says_why_where_it_would_be(view, readers, tmp_path):
         assert "too few rows" in card._sentence.text()
     finally:
         reader.state, reader.error, reader.outputs = "finished", None, outputs
+
+
+def test_the_cause_is_told_wherever_a_picture_is_missing(view, readers):
+    kept = {stage: (readers[stage].state, readers[stage].error, readers[stage].outputs) for stage in readers}
+    for stage, reader in readers.items():
+        what = "too few rows" if stage == "select" else "the run it builds on did not finish"
+        reader.state, reader.error, reader.outputs = "failed", Failed(error="X", what=what), {}
+    try:
+        view.show_runs({stage: reader.id for stage, reader in readers.items()})
+        for card in (view.sheets.clusters.card, view.sheets.page("stability").bars_card):
+            assert "too few rows" in card._sentence.text()
+    finally:
+        for stage, found in kept.items():
+            readers[stage].state, readers[stage].error, readers[stage].outputs = found
+
+
+def test_a_file_named_from_here_is_found_by_runs_elsewhere(view, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    view.open_files([Path("here.csv")])
+    assert view.model.config.data.path == str(tmp_path / "here.csv")
+
+
+def test_counts_stand_in_the_confusion(filled):
+    filled.show_page("labels")
+    page = filled.sheets.page("labels")
+    page.matrix.grab()
+    _, table = filled.model.confusion()
+    assert page.matrix.figures.texts() == [str(int(count)) for count in table.ravel()]
 
 
 def test_the_example_starts_the_preset(view):

@@ -170,3 +170,20 @@ def test_long_caption_elides(card: Card) -> None:
     note = next(label for label in card.findChildren(QLabel) if label.text().startswith("words"))
     assert note.elided()
     assert note.toolTip().startswith("words words")
+
+
+def test_a_caption_without_room_beside_the_title_stands_below_it(card: Card) -> None:
+    plot = fill(card)
+    long = "larger is better; best VVV 12; click to fit"
+    card.resize(700, 320)
+    card.set_caption(long)
+    assert card._note.isVisible() and not card._line.isVisible()
+    high = plot.height()
+    card.resize(330, 320)
+    assert not card._note.isVisible() and card._under.isVisible() and not card._under.elided()
+    assert card._under.text() == card._note.text() == long
+    assert high - 30 < plot.height() < high
+    card.set_caption("short")
+    assert card._note.isVisible() and not card._line.isVisible()
+    card.set_caption("")
+    assert not card._line.isVisible()

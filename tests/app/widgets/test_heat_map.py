@@ -210,3 +210,24 @@ def test_diverging_map_is_white_at_zero(qtbot: QtBot) -> None:
     assert image.pixelColor(plot.at(-0.46, 0.35)).lightness() > 215
     left, right = image.pixelColor(plot.at(-1, 0.35)), image.pixelColor(plot.at(1, 0.35))
     assert left.blue() > left.red() and right.red() > right.blue()
+
+
+def test_figures_stand_in_cells_that_have_room(qtbot: QtBot) -> None:
+    plot = HeatMap("Confusion", value=Axis("rows", whole=True), contour_count=0, smooth=False, figures=True)
+    qtbot.addWidget(plot)
+    plot.resize(420, 320)
+    plot.show()
+    plot.set_field([1, 2], [1, 2, 3], [[50, 0], [2, 48], [np.nan, 12_345]])
+    shot(plot)
+    assert plot.figures.texts() == ["50", "0", "2", "48", "12\u202f345"]
+    inks = {item.text(): item.brush().color().name() for item in plot.figures._items}
+    assert inks["12\u202f345"] == "#10151f" and inks["0"] == "#ffffff"  # on yellow, and on violet
+    for item, (x, y) in zip(plot.figures._items, [(1, 1), (2, 1), (1, 2), (2, 2), (2, 3)], strict=True):
+        centre = item.mapToScene(item.boundingRect().center())
+        assert (centre - plot.point(x, y)).manhattanLength() < 2
+    plot.set_field(np.arange(60), [1], np.full((1, 60), 1000.0))
+    shot(plot)
+    assert plot.figures.texts() == []  # cells of some pixels
+    plot.clear()
+    shot(plot)
+    assert not plot.figures._items

@@ -131,3 +131,11 @@ def test_names_stand_at_one_to_n() -> None:
     assert ticks(axis, 0.5, 3.5, 2).labels == ["input", "output"]  # every second
     assert (axis.word(2.0), axis.word(2.5), axis.word(9.0)) == ("hidden", "2.5", "9")
     assert axis.column(np.array([3.0, 1.0])) == ["output", "input"]
+
+
+def test_no_digit_of_a_count_is_rounded_away() -> None:
+    rows = Axis("rows", whole=True)
+    assert rows.word(12_345.0) == "12\u202f345"
+    assert rows.word(0.0) == "0"
+    assert Axis("loss").word(12_345.0) != rows.word(12_345.0)
+    assert rows.word(float("nan")) == Axis("loss").word(float("nan"))

@@ -74,6 +74,7 @@ QFrame[role="callout"] { background: $soft; border-radius: 6px; }
 QLabel[role="verdict"] { color: $accent; font-weight: 600; }
 QLabel[role="said"] { color: $text; }
 QFrame[role="card"], QWidget[role="card"] { background: $panel; border: 1px solid $line; border-radius: ${radius}px; }
+QFrame[role="drawer"] { background: $bg; border: 1px solid $edge; border-radius: ${radius}px; }
 QFrame[role="rule"] { background: $line; border: none; max-height: 1px; min-height: 1px; }
 
 QPushButton {

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget
 
 from app.shell.errors import why
 from app.shell.snippet import script
 from app.shell.text import live, tr
-from app.shell.theme import SPACE_3, theme
+from app.shell.theme import SPACE_3
 from app.tabs.base import Services, TabView
 from app.tabs.landscape import TAB
 from app.tabs.landscape.model import TASKS, LandscapeModel, preset
@@ -20,13 +19,13 @@ from app.tabs.landscape.own_code import ask_consent, confirmed, with_data, with_
 from app.tabs.landscape.sheets import PAGES, Sheets
 from app.tabs.landscape.spot import NotesPanel, SpotPanel
 from app.tabs.setup import SetupPanel
+from app.widgets.drawer import NumbersSide
 from app.widgets.empty import EmptyState
 from app.widgets.numbers import Number, NumbersPanel
 from engine.errors import EngineError
 from engine.models.config import UserModel
 from engine.studies.landscape.config import LandscapeConfig
 
-NARROW, NUMBERS_WIDTH, NUMBERS_WIDEST = 1106, 262, 360
 SIMPLE = (
     "train.model",
     "train.data",
@@ -77,25 +76,12 @@ class LandscapeView(TabView):
         self.middle = QStackedWidget()
         self.middle.addWidget(self.empty)
         self.middle.addWidget(self.sheets)
-        right = QVBoxLayout()
-        right.setSpacing(SPACE_3 - 2)
-        right.addWidget(self.numbers, 1)
-        right.addWidget(self.notes)
-        right.addWidget(self.spot)
-        self.right = QWidget()
-        self.right.setLayout(right)
-        right.setContentsMargins(0, 0, 0, 0)
+        self.right = NumbersSide(self, self.numbers, self.notes, self.spot)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE_3 - 2)
         for widget, stretch in ((self.setup, 0), (self.middle, 1), (self.right, 0)):
             row.addWidget(widget, stretch)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Give the numbers a share of what a wide window has to spare."""
-        spare = max(0, self.width() - theme().px(NARROW))
-        self.right.setFixedWidth(min(theme().px(NUMBERS_WIDEST), theme().px(NUMBERS_WIDTH) + round(0.35 * spare)))
-        super().resizeEvent(event)
 
     # The contract of tabs --------------------------------------------------------------------------------------------
     def pages(self) -> Sequence[str]:
@@ -237,6 +223,7 @@ class LandscapeView(TabView):
         numbers = [Number(n.measure, n.value, n.interval, n.n, n.dims, group=n.group) for n in self.model.numbers]
         self.numbers.set_numbers(numbers)
         self.notes.set_notes([tr(w.template, **w.params) for w in self.model.warnings])
+        self.right.set_warned(bool(self.model.warnings))
         self._headline()
         self._tell_trouble()
 

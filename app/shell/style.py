@@ -10,7 +10,7 @@ from string import Template
 
 from PySide6.QtCore import QDir, QStandardPaths
 
-from app.shell.theme import CAPTION, RADIUS, TEXT, TITLE, Tokens
+from app.shell.look import CAPTION, RADIUS, TEXT, TITLE, Tokens
 
 _MARKS = {
     "down": '<path d="M3 4.6 6 7.4 9 4.6" stroke="{c}"/>',

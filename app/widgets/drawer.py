@@ -176,10 +176,9 @@ class NumbersSide(QWidget):
             self._fit()
         elif watched is self.sheet and event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
-        elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and watched is not self._tab:
-            if event.key() == Qt.Key.Key_Escape and self.handle.isChecked():
-                self.close_drawer()
-                return True
+        elif watched is not self._tab and self.handle.isChecked() and _is_escape(event):
+            self.close_drawer()
+            return True
         return super().eventFilter(watched, event)
 
     def minimumSizeHint(self) -> QSize:
@@ -187,3 +186,9 @@ class NumbersSide(QWidget):
 
     def sizeHint(self) -> QSize:
         return QSize(self._width, self.sheet.sizeHint().height())
+
+
+def _is_escape(event: QEvent) -> bool:
+    if not isinstance(event, QKeyEvent):
+        return False
+    return event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape

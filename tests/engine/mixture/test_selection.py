@@ -78,6 +78,10 @@ def test_splitting_adds_one_component_near_the_one_split(iris: tuple) -> None:
     assert after.weights.sum() == pytest.approx(1)
     assert np.linalg.norm(after.means[0, k] - after.means[0, -1]) > 0
     np.testing.assert_allclose((after.means[0, k] + after.means[0, -1]) / 2, before.means[0, k])
+    both = split(before, [1 - k, k])
+    assert both.chains == 2
+    np.testing.assert_allclose(both.means[1], after.means[0])
+    np.testing.assert_array_equal(both.means[0, k], before.means[0, k])
 
 
 def test_families_with_free_directions_need_more_rows_than_columns() -> None:

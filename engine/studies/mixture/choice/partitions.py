@@ -149,9 +149,11 @@ def distinct_partitions(parts: list[NDArray[np.int16]]) -> NDArray[np.int16]:
     """Partitions that differ by more than the names of their clusters."""
     kept: dict[bytes, NDArray[np.int16]] = {}
     for labels in parts:
-        _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+        # Clusters are named by the order in which the rows meet them: of repeated places the last written stays.
+        first = np.full(int(labels.max()) + 1, len(labels))
+        first[labels[::-1]] = np.arange(len(labels))[::-1]
         order = np.argsort(np.argsort(first)).astype(np.int16)
-        kept.setdefault(order[inverse].tobytes(), labels.astype(np.int16))
+        kept.setdefault(order[labels].tobytes(), labels.astype(np.int16))
     return np.array(list(kept.values()))
 
 

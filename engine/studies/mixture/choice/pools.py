@@ -69,21 +69,24 @@ def embed(params: Parameters, family: Family, guard: Guard) -> Parameters:
     return replace(params, covariances=covariances, precisions=precisions, log_determinants=logs, orientation=axes)
 
 
-def split(params: Parameters, k: int, apart: float = 0.5) -> Parameters:
-    """One component more in a single chain: component k in two halves.
+def split(params: Parameters, component: int | list[int], apart: float = 0.5) -> Parameters:
+    """One component more in a single chain: one component in two halves; a chain for each component given.
 
     Args:
         apart: distance of their means from the old one, in deviations along its longest axis.
     """
-    full = params.full_covariances()[0, k]
-    values, axes = np.linalg.eigh(full)
-    step = apart * np.sqrt(values[-1]) * axes[:, -1]
-    order = np.append(np.arange(params.components), k)
-    picked = {name: getattr(params, name)[:, order].copy() for name in _EACH}
-    picked["weights"][0, [k, -1]] /= 2
-    picked["means"][0, k] += step
-    picked["means"][0, -1] -= step
-    return replace(params, **picked)
+    k = np.atleast_1d(component)
+    chains, last = np.arange(len(k)), params.components
+    values, axes = np.linalg.eigh(params.full_covariances()[0, k])
+    step = apart * np.sqrt(values[:, -1:]) * axes[:, :, -1]
+    order = np.concatenate([np.tile(np.arange(last), (len(k), 1)), k[:, None]], axis=1)
+    repeated = params.take(np.zeros(len(k), np.intp))
+    halves = replace(repeated, **{name: getattr(params, name)[0, order] for name in _EACH})
+    halves.weights[chains, k] /= 2
+    halves.weights[:, last] /= 2
+    halves.means[chains, k] += step
+    halves.means[:, last] -= step
+    return halves
 
 
 def heaviest(params: Parameters) -> list[int]:

@@ -50,19 +50,19 @@ class Bars:
     owners: NDArray[np.integer]
     known: Array
     reached: Array = field(init=False)
+    _place: NDArray[np.intp] = field(init=False)
 
     def __post_init__(self) -> None:
         self.reached = np.full(len(self.owners), -np.inf)
+        self._place = np.unique(self.owners, return_inverse=True)[1]
 
     def hopeless(self, alive: NDArray[np.intp], objective: Array, left: Array) -> NDArray[np.bool_]:
         """Which chains would stay behind even if they gained several times what is foreseen."""
         # A chain of which a component is seeded anew falls back: what it had reached counts no more.
         self.reached[alive] = objective
-        best = np.maximum(self.known, self.reached)
-        for owner in np.unique(self.owners[alive]):
-            mine = self.owners == owner
-            best[mine] = best[mine].max()
-        return np.asarray(objective + HOPE * left < best[alive])
+        best = np.full(len(self.owners), -np.inf)
+        np.maximum.at(best, self._place, np.maximum(self.known, self.reached))
+        return np.asarray(objective + HOPE * left < best[self._place[alive]])
 
 
 class _Climb:
@@ -139,7 +139,7 @@ def accelerated_em(
 def _left(begin: _Point, middle: _Point, end: _Point) -> Array:
     """What EM has still to gain: the sum of the geometric series that the last two gains begin (Aitken)."""
     first, second = middle.objective - begin.objective, end.objective - middle.objective
-    rate = np.clip(second / np.maximum(np.abs(first), 1e-300), 0.0, SLOWEST)
+    rate = np.minimum(np.maximum(second / np.maximum(np.abs(first), 1e-300), 0.0), SLOWEST)
     return np.maximum(np.abs(second) * rate / (1 - rate), np.abs(second))
 
 
@@ -167,7 +167,7 @@ def _extrapolated(
     names = ("n", "first", "second")
     r = {name: getattr(second, name) - getattr(first, name) for name in names}
     v = {name: getattr(third, name) - getattr(second, name) - r[name] for name in names}
-    length = np.clip(np.sqrt(_square(r) / np.maximum(_square(v), 1e-300)), 1.0, LONGEST)
+    length = np.minimum(np.maximum(np.sqrt(_square(r) / np.maximum(_square(v), 1e-300)), 1.0), LONGEST)
     moved = {
         name: getattr(first, name) + 2 * _like(length, r[name]) * r[name] + _like(length, v[name]) ** 2 * v[name]
         for name in names

@@ -16,6 +16,7 @@ from engine.studies.mixture.model.parameters import Array, Parameters
 from engine.studies.mixture.model.regularise import Guard, keep_above
 
 MAX_RESEEDS = 3
+DENSITIES = 1 << 22  # densities of rows that are held to find the lowest
 # float32 log-likelihoods carry about this much noise per row; smaller changes mean nothing there.
 FLOAT32_NOISE = 2e-6
 
@@ -179,54 +180,64 @@ def reseed(
     small = params.active & (counts < min(need, rows.n / (2 * params.components)))
     if not small.any():
         return params
-    for position in map(int, np.flatnonzero(small.any(axis=1))):
-        chain = alive[position]
-        component = int(np.argmin(np.where(params.active[position], moments.n[position], np.inf)))
-        if reseeds[chain] >= MAX_RESEEDS and params.active[position].sum() > 1:
-            params = switch_off(params, position, component)
-        elif reseeds[chain] < MAX_RESEEDS:
-            mine = weights if weights is None or weights.ndim == 1 else weights[position : position + 1]
-            row = lowest_density_row(rows, params.take(np.array([position])), int(reseeds[chain]), mine)
-            params = place(params, position, component, rows.row(row), guard)
-            reseeds[chain] += 1
-        else:
-            continue
-        last[position] = -np.inf
+    few = np.flatnonzero(small.any(axis=1))
+    smallest = np.where(params.active, moments.n, np.inf).argmin(axis=1)
+    spent = reseeds[alive[few]] >= MAX_RESEEDS
+    gone, fresh = few[spent & (params.active[few].sum(axis=1) > 1)], few[~spent]
+    if len(gone):
+        params = switch_off(params, gone, smallest[gone])
+    if len(fresh):
+        mine = weights if weights is None or weights.ndim == 1 else weights[fresh]
+        found = lowest_density_rows(rows, params.take(fresh), reseeds[alive[fresh]], mine)
+        params = place(params, fresh, smallest[fresh], np.array([rows.row(row) for row in found]), guard)
+        reseeds[alive[fresh]] += 1
+    last[gone] = last[fresh] = -np.inf
     return params
 
 
-def lowest_density_row(rows: Rows, params: Parameters, skip: int = 0, weights: Array | None = None) -> int:
-    """Index of the row that one chain explains worst, leaving out ``skip`` worse ones and rows of weight 0."""
-    density = np.empty(rows.n)
+def lowest_density_rows(
+    rows: Rows, params: Parameters, skip: NDArray[np.integer], weights: Array | None = None
+) -> list[int]:
+    """The row that each chain explains worst, leaving out its first ``skip`` (R,) worse ones and rows of weight 0."""
+    found: list[int] = []
+    height = max(DENSITIES // rows.n, 1)
+    for start in range(0, params.chains, height):
+        part = slice(start, start + height)
+        some = params.take(part)
+        density = np.empty((some.chains, rows.n))
 
-    def keep(block: slice, z: Any, value: Any) -> None:
-        density[block] = value[0]
+        def keep(block: slice, z: Any, value: Any, density: Array = density) -> None:
+            density[:, block] = value
 
-    look(rows, params, keep)
-    if weights is not None:
-        density[weights.reshape(-1) == 0] = np.inf
-    skip = min(skip, rows.n - 1)
-    return int(np.argpartition(density, skip)[skip])
+        look(rows, some, keep)
+        if weights is not None:
+            density[np.broadcast_to(weights if weights.ndim == 1 else weights[part], density.shape) == 0] = np.inf
+        for values, worse in zip(density, np.minimum(skip[part], rows.n - 1).tolist(), strict=True):
+            found.append(int(np.argpartition(values, worse)[worse]))
+    return found
 
 
-def place(params: Parameters, chain: int, component: int, mean: Array, guard: Guard) -> Parameters:
-    """Put one component at ``mean`` with the chain's average covariance and an equal share of the weight."""
-    share = params.weights[chain]
-    average = np.tensordot(share, params.covariances[chain], axes=1)
-    raised, precision, log_determinant = keep_above(average[None, None], guard.floor)
-    fresh = params.take(slice(None)).put(np.array([], int), params.take(np.array([], int)))
-    fresh.means[chain, component] = mean
-    fresh.covariances[chain, component] = raised[0, 0]
-    fresh.precisions[chain, component] = precision[0, 0]
-    fresh.log_determinants[chain, component] = log_determinant[0, 0]
-    fresh.weights[chain, component] = 1 / max(int(params.active[chain].sum()), 1)
-    fresh.weights[chain] /= fresh.weights[chain].sum()
+def place(
+    params: Parameters, chains: NDArray[np.intp], components: NDArray[np.intp], means: Array, guard: Guard
+) -> Parameters:
+    """Put one component of each of these chains at ``means`` (r, d), with the chain's average covariance and an equal
+    share of the weight."""
+    each = params.covariances[chains]
+    average = params.weights[chains][:, None] @ each.reshape(*each.shape[:2], -1)
+    raised, precisions, logs = keep_above(average.reshape(each[:, :1].shape), guard.floor)
+    fresh = params.copy()
+    fresh.means[chains, components] = means
+    fresh.covariances[chains, components] = raised[:, 0]
+    fresh.precisions[chains, components] = precisions[:, 0]
+    fresh.log_determinants[chains, components] = logs[:, 0]
+    fresh.weights[chains, components] = 1 / np.maximum(params.active[chains].sum(axis=1), 1)
+    fresh.weights[chains] /= fresh.weights[chains].sum(axis=1, keepdims=True)
     return fresh
 
 
-def switch_off(params: Parameters, chain: int, component: int) -> Parameters:
-    """Take one component out of one chain."""
+def switch_off(params: Parameters, chains: NDArray[np.intp], components: NDArray[np.intp]) -> Parameters:
+    """Take one component out of each of these chains."""
     weights, active = params.weights.copy(), params.active.copy()
-    weights[chain, component], active[chain, component] = 0.0, False
-    weights[chain] /= max(weights[chain].sum(), 1e-300)
+    weights[chains, components], active[chains, components] = 0.0, False
+    weights[chains] /= np.maximum(weights[chains].sum(axis=1, keepdims=True), 1e-300)
     return replace(params, weights=weights, active=active)

@@ -61,9 +61,12 @@ def _constant(params: Parameters, joint: bool) -> NDArray[np.float64]:
 
 
 @cache
-def _upper(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _upper(d: int) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp]]:
+    """Of symmetric matrices, flattened: where the upper triangle is, its factors in -x'Px / 2; the way back."""
     i, j = np.triu_indices(d)
-    return i, j
+    back = np.empty((d, d), np.intp)
+    back[i, j] = back[j, i] = np.arange(len(i))
+    return i * d + j, np.where(i == j, -0.5, -1.0), back.reshape(-1)
 
 
 def _component_major(theta: NDArray[np.float64], dtype: Any) -> Real:
@@ -99,12 +102,13 @@ class FeatureKernel:
     def coefficients(self, params: Parameters, dtype: Any, *, joint: bool = True) -> Real:
         """(G * R, F)."""
         r, g, d = params.means.shape
-        i, j = _upper(d)
+        upper, factors, _ = _upper(d)
         linear = (params.precisions @ params.means[..., None])[..., 0]
         constant = _constant(params, joint) - 0.5 * (linear * params.means).sum(-1)
         theta = np.empty((r, g, self.width(d)))
-        theta[..., : len(i)] = params.precisions[..., i, j] * np.where(i == j, -0.5, -1.0)
-        theta[..., len(i) : -1] = linear
+        flat = params.precisions.reshape(r, g, d * d)
+        np.multiply(flat.take(upper, axis=-1), factors, out=theta[..., : len(upper)])
+        theta[..., len(upper) : -1] = linear
         theta[..., -1] = constant
         return _component_major(theta, dtype)
 
@@ -120,11 +124,9 @@ class FeatureKernel:
         """N, M1, M2 (R, G, d, d)."""
         r, g, d = shape
         sums = _chain_major(sums, r, g)
-        i, j = _upper(d)
-        second = np.empty((r, g, d, d))
-        second[..., i, j] = sums[..., : len(i)]
-        second[..., j, i] = sums[..., : len(i)]
-        return sums[..., -1], sums[..., len(i) : -1], second
+        upper, _, back = _upper(d)
+        second = sums.take(back, axis=-1).reshape(r, g, d, d)
+        return sums[..., -1], sums[..., len(upper) : -1], second
 
 
 class DiagonalKernel:

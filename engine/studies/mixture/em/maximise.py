@@ -9,7 +9,7 @@ from engine.studies.mixture.em.sweep import Moments
 from engine.studies.mixture.model.covariance import maximise_covariances
 from engine.studies.mixture.model.families import DIAGONAL, SHARED, Family
 from engine.studies.mixture.model.parameters import Array, Parameters
-from engine.studies.mixture.model.regularise import Guard, keep_above
+from engine.studies.mixture.model.regularise import Guard, keep_above, raised_to
 
 # Families that divide by each component's own determinant: it must not be 0.
 _NEEDS_DETERMINANTS = frozenset({"EVI", "EVE", "EVV"})
@@ -60,9 +60,10 @@ def maximise(
     weights = n / np.maximum(n.sum(axis=1, keepdims=True), 1e-300)
     means = moments.first / np.maximum(n, 1e-300)[..., None]
     w = scatter(moments, means)
-    if not (n > 0).all():
-        means = np.where((n > 0)[..., None], means, 0.0)
-        w = np.where(_like(n > 0, w), w, 0.0)
+    empty = ~(n > 0)
+    if empty.any():
+        means[empty] = 0.0
+        w[empty] = 0.0
     rows = n
     if guard.prior is not None:
         rows, means, w = guard.prior.feed(family, n, moments.first, means, w, active, previous)
@@ -116,8 +117,7 @@ def _raise_scatter(n: Array, w: Array, floor: Array) -> Array:
     each = w / np.maximum(_like(n, w), 1e-300)
     if empty.any():
         each[empty] = 1.0 if w.ndim == 3 else np.eye(w.shape[-1])
-    raised, _, _ = keep_above(each, floor)
-    return raised * _like(n, w)
+    return raised_to(each, floor) * _like(n, w)
 
 
 def _like(mask: Array, target: Array) -> Array:

@@ -109,7 +109,7 @@ def soft(joint: Real, rows: slice) -> Real:
 
 def block_height(entries: int) -> int:
     """Rows of a block for this many chains x components."""
-    return int(np.clip(BLOCK_ENTRIES // max(entries, 1), 256, 4096))
+    return min(max(BLOCK_ENTRIES // max(entries, 1), 256), 4096)
 
 
 def sweep(

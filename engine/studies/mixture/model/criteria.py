@@ -49,13 +49,17 @@ def criteria(
     degrees: int,
     single: float = np.nan,
     weights: Array | None = None,
+    *,
+    z: Array | None = None,
 ) -> Criteria:
     """All criteria of a fit (ICL: Biernacki, Celeux & Govaert 2000; NEC: Celeux & Soromenho 1996).
 
     Args:
         x: (n, d) rows that it was fitted to. single: log-likelihood of one component of the same family.
+        z: (n, G) memberships of the rows, where they are known.
     """
-    z = mixture.responsibilities(x)
+    if z is None:
+        z = mixture.responsibilities(x)
     n = float(len(x)) if weights is None else float(weights.sum())
     sure = np.log(z.max(axis=1))
     value = bic(log_likelihood, degrees, n)

@@ -86,6 +86,11 @@ class Parameters:
                 merged[f.name][chains] = theirs
         return Parameters(**merged)
 
+    def copy(self) -> Parameters:
+        """With arrays of its own, which may be written to."""
+        own: dict[str, Any] = {name: None if value is None else value.copy() for name, value in vars(self).items()}
+        return Parameters(**own)
+
     def log_weights(self) -> Array:
         """log weights (R, G), NOTHING where a component is switched off."""
         return np.where(self.active, np.log(np.maximum(self.weights, 1e-300)), NOTHING)

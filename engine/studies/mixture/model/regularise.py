@@ -11,6 +11,7 @@ from engine.studies.mixture.model.parameters import Array
 from engine.studies.mixture.model.prior import Prior
 
 LOOP_FROM = 16
+LARGEST = float(np.finfo(np.float64).max)
 CLEARLY = 1e-13  # smallest eigenvalue beside the largest of a matrix that has a factor for certain
 # Matrices of 60 columns that fit a core's cache with what is computed from them.
 CLIP_AT_ONCE = 16
@@ -46,7 +47,7 @@ def keep_above(covariances: Array, floor: Array) -> tuple[Array, Array, Array]:
         covariances: (R, G, d, d) with floor (d, d), or (R, G, d) with floor (d,).
     """
     if covariances.ndim == 3:
-        raised = np.maximum(np.nan_to_num(covariances, nan=0.0), floor)
+        raised = raised_to(covariances, floor)
         return raised, 1 / raised, np.log(raised).sum(-1)
     precision, logs = inverses(covariances)
     low = ~(np.einsum("rgij,ij->rg", precision, floor) <= 1)
@@ -57,6 +58,23 @@ def keep_above(covariances: Array, floor: Array) -> tuple[Array, Array, Array]:
     raised = covariances.copy()
     raised[low], precision[low], logs[low] = _clip(covariances[low], floor)
     return raised, precision, logs
+
+
+def raised_to(covariances: Array, floor: Array) -> Array:
+    """Only the covariances of ``keep_above``, for which fewer factors are needed."""
+    if covariances.ndim == 3:
+        # fmax takes the floor in place of nan.
+        return np.fmin(np.fmax(covariances, floor), LARGEST)
+    above = covariances - floor
+    try:
+        np.linalg.cholesky(above)
+    except np.linalg.LinAlgError:
+        d = above.shape[-1]
+        low = ~positive_definite(above.reshape(-1, d, d)).reshape(above.shape[:-2])
+        raised = covariances.copy()
+        raised[low] = _clip(covariances[low], floor)[0]
+        return raised
+    return covariances
 
 
 def positive_definite(matrices: Array) -> NDArray[np.bool_]:

@@ -39,6 +39,7 @@ from engine.studies.contract import Measure
 
 Index = QModelIndex | QPersistentModelIndex
 DEFINITION = 5  # lines of a definition; the whole is in the tooltip
+LEAST = 24.0  # px of a name, below which it is cut in the middle
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,19 @@ class Number:
 
     def title(self) -> str:
         """The measure's name with what tells it apart."""
+        return tr(self.measure.title) + self._apart()
+
+    def _apart(self) -> str:
         said = ", ".join(_told(name, value) for name, value in self.dims)
-        return tr(self.measure.title) + (f" ({said})" if said else "")
+        return f" ({said})" if said else ""
+
+    def fitted(self, metrics: QFontMetricsF, room: float) -> str:
+        """The title cut to a width in px, from its name rather than from what tells it apart."""
+        apart = self._apart()
+        left = room - metrics.horizontalAdvance(apart)
+        if left < LEAST:
+            return metrics.elidedText(self.title(), Qt.TextElideMode.ElideMiddle, room)
+        return metrics.elidedText(tr(self.measure.title), Qt.TextElideMode.ElideRight, left) + apart
 
     def quantity(self) -> Quantity:
         """Digits, unit and interval."""
@@ -203,7 +215,7 @@ class _Delegate(QStyledItemDelegate):
         painter.setFont(theme().font())
         painter.setPen(look.colour("text"))
         room = value.left() - box.left() - SPACE_2
-        title = QFontMetricsF(theme().font()).elidedText(number.title(), Qt.TextElideMode.ElideRight, room)
+        title = number.fitted(QFontMetricsF(theme().font()), room)
         painter.drawText(QRectF(box.left(), box.top(), room, box.height()), centre, title)
         painter.setFont(bold)
         painter.setPen(look.colour("warn" if number.warning else "text"))

@@ -12,6 +12,7 @@ from app.tabs.mixtures.tree import disconnectivity
 from app.widgets.card import Card
 from app.widgets.grid import CardGrid
 from app.widgets.plot import Axis, BarPlot, ScatterPlot
+from app.widgets.plot.scale import View
 from engine.studies.mixture.kinds import Fitted
 
 RANKED = 3  # maxima with a colour of their own
@@ -38,6 +39,22 @@ class Basins(BarPlot):
             self.picked.emit(index)
 
 
+class Landings(ScatterPlot):
+    """Where starts ended, without blowing up the last digits in which equal ends differ."""
+
+    def __init__(self, name: str, *, x: Axis, y: Axis, least: tuple[float, float]) -> None:
+        """``least``: what is seen across and up at least, in the axes' units."""
+        super().__init__(name, x=x, y=y)
+        self._least = least
+
+    def roomy(self, x0: float, x1: float, y0: float, y1: float) -> View:
+        """All dots, and no less than the least."""
+        wide, high = (
+            max(0.0, least - (b - a)) / 2 for least, a, b in zip(self._least, (x0, y0), (x1, y1), strict=True)
+        )
+        return super().roomy(x0 - wide, x1 + wide, y0 - high, y1 + high)
+
+
 class MaximaPage(CardGrid):
     """Where the starts ended; a click loads that solution.
 
@@ -51,8 +68,12 @@ class MaximaPage(CardGrid):
         super().__init__(narrow=500, row_height=226)
         self._members: dict[str, list[int]] = {}
         self._ended: list[int] = []
-        self.starts = ScatterPlot("Starts", x=Axis("agreement with the best (ARI)"), y=Axis("log L", "nat"))
-        self.map = ScatterPlot("Map of solutions", x=Axis("first axis", "nat"), y=Axis("second axis", "nat"))
+        self.starts = Landings(
+            "Starts", x=Axis("agreement with the best (ARI)"), y=Axis("log L", "nat"), least=(0.1, 1.0)
+        )
+        self.map = Landings(
+            "Map of solutions", x=Axis("first axis", "nat"), y=Axis("second axis", "nat"), least=(0.1, 0.1)
+        )
         self.share = Basins("Basins", x=Axis("maximum", whole=True), y=Axis("starts", "%"))
         self.tree = ScatterPlot("Barriers", x=Axis("maximum"), y=Axis("log L", "nat"))
         self.starts_card = self.add(Card("Starts", empty="A dot for every start, with where it ended, appears here."))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from app.shell.text import number, short, tr
+from app.shell.text import MINUS, number, short, tr
 from app.tabs.mixtures.model import MixturesModel
 from app.widgets.plot.table import Table
 from engine.runs.events import Warned
@@ -94,7 +95,7 @@ def shown_table(found: Fitted, parts: Sequence[Component]) -> Table:
     for part in parts:
         spread = zip(part.means.tolist(), part.deviations.tolist(), strict=True)
         columns.append(
-            [short(100 * part.weight, 3), number(round(part.rows)), *[f"{short(m)} ± {short(s, 2)}" for m, s in spread],
+            [short(100 * part.weight, 3), number(round(part.rows)), *[plus_minus(m, s) for m, s in spread],
              short(part.smallest, 3), short(part.condition, 3)]
         )  # fmt: skip
         if np.isfinite(part.dof):
@@ -108,6 +109,15 @@ def shown_table(found: Fitted, parts: Sequence[Component]) -> Table:
     return Table(heads, columns)
 
 
+def plus_minus(mean: float, deviation: float) -> str:
+    """A mean to the digits that its deviation, of two digits, leaves a meaning: "−2.89 ± 0.71"."""
+    if not 1e-4 <= deviation < 1e6 or abs(mean) >= 1e9:
+        return f"{short(mean)} ± {short(deviation, 2)}"
+    places = max(0, 1 - math.floor(math.log10(deviation)))
+    said = f"{round(mean, places) + 0.0:.{places}f}".replace("-", MINUS)
+    return f"{said} ± {deviation:.{places}f}"
+
+
 def full_table(found: Fitted, parts: Sequence[Component]) -> Table:
     """A row for each cluster with the mean and deviation of every column; for files."""
     columns: dict[str, list[object]] = {
@@ -117,7 +127,7 @@ def full_table(found: Fitted, parts: Sequence[Component]) -> Table:
     }
     for j, name in enumerate(found.names):
         columns[f"mean {name}"] = [float(part.means[j]) for part in parts]
-        columns[f"sd {name}"] = [float(part.deviations[j]) for part in parts]
+        columns[f"{'scale' if len(found.dof) else 'sd'} {name}"] = [float(part.deviations[j]) for part in parts]
     columns["smallest variance"] = [part.smallest for part in parts]
     columns["condition number"] = [part.condition for part in parts]
     if len(found.dof):

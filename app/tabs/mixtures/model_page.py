@@ -135,5 +135,7 @@ class ModelPage(CardGrid):
             card.show_body()
         words = {"model": f"{found.family} {len(found.weights)}", "n": len(found.names)}
         template = "{model}; means ± standard deviations of {n} columns, in the table's units"
+        if len(found.dof):  # a t distribution is wider than its scale, by nu / (nu - 2) in variance
+            template = "{model}; centres ± scales of {n} columns, in the table's units"
         self.components_card.set_caption(template if found.complete else "the best start so far; {model}", **words)
         self.advice_card.set_caption("and what to do")

@@ -126,4 +126,9 @@ def in_words(report: RatioReport, at: int) -> str:
     told = {"g": g, "more": g + 1, "p": number(p, 2), "count": count}
     if p <= LEVEL:
         return tr("{more} clusters describe the table better than {g}: p = {p} from {count} drawn tables.", **told)
+    if p <= 1 / (count + 1):  # no drawn table reaches the statistic, yet there are too few for any p below the level
+        return tr(
+            "{more} clusters gain more than in any of {count} drawn tables; for p ≤ {level} draw {least} or more.",
+            level=number(LEVEL, 1), least=round(1 / LEVEL) - 1, **told,
+        )  # fmt: skip
     return tr("No sign of {more} clusters rather than {g}: p = {p} from {count} drawn tables.", **told)

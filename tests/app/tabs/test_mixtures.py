@@ -14,9 +14,12 @@ from app.tabs import catalogue
 from app.tabs.base import Services
 from app.tabs.mixtures import TAB, exports, files
 from app.tabs.mixtures.examples import EXAMPLES
+from app.tabs.mixtures.maxima import Landings
 from app.tabs.mixtures.model import preset
 from app.tabs.mixtures.pages import PAGES, Pages
+from app.tabs.mixtures.ratio import in_words
 from app.tabs.mixtures.view import MixturesView
+from app.widgets.plot import Axis
 from engine.artifacts.refs import ArtifactRef
 from engine.runs.events import Failed
 from engine.studies.mixture.config import BuiltinTable, FileTable, FitConfig, MixtureConfig, RatioConfig, RunTable
@@ -289,6 +292,8 @@ def test_a_likelihood_ratio_is_told_in_words(sheets):
     panel.which.activated.emit(1)
     assert "No sign of 4 clusters rather than 3: p = 0.62 from 50" in panel.words
     assert panel.words == sheets.page("choice").ratio_card._note.text()
+    few = RatioReport("VVV", np.array([2]), np.array([208.0]), drawn[:1, :9], np.array([0.1]), 150)
+    assert in_words(few, 0) == "3 clusters gain more than in any of 9 drawn tables; for p ≤ 0.05 draw 19 or more."
     table = panel.table()
     assert table.headers == ["table", "2 against 3", "3 against 4"]
     assert [column[0] for column in table.columns] == ["this table", 140.0, 9.0]
@@ -308,6 +313,16 @@ def test_a_bar_and_a_branch_open_their_maximum(filled, readers, qtbot):
     page.share.repaint()
     qtbot.mouseClick(page.share.viewport(), Qt.MouseButton.LeftButton, pos=page.share.at(1.0, 1.0) + QPoint(3, 0))
     assert filled.sheets.bar.current() == "clusters"
+
+
+def test_equal_ends_are_not_pulled_apart(qtbot):
+    plot = Landings("Starts", x=Axis("a"), y=Axis("b"), least=(0.1, 1.0))
+    qtbot.addWidget(plot)
+    plot.set_points("best", [1.0, 1.0], [-1463.42370, -1463.42390])
+    view = plot.view()
+    assert view.x1 - view.x0 >= 0.1 and view.y1 - view.y0 >= 1 and view.y0 < -1463.4239 < view.y1
+    plot.set_points("others", [0.2], [-1500.0])
+    assert plot.view().x1 - plot.view().x0 < 1 and plot.view().y1 - plot.view().y0 > 36
 
 
 def test_starts_have_the_colour_of_the_maximum_that_they_ended_in(sheets, readers):

@@ -11,6 +11,7 @@ import pytest
 from app.tabs.mixtures import files, model_card
 from app.tabs.mixtures.colours import PALETTE, blend, blended, from_oklab, to_oklab
 from app.tabs.mixtures.model import MixturesModel, preset
+from app.tabs.mixtures.model_page import ModelPage
 from app.tabs.mixtures.picture import POINTS, axis_names, density, discriminating, ellipse, picture, principal_axes
 from app.tabs.mixtures.tree import disconnectivity
 from engine.runs.events import Warned
@@ -226,6 +227,35 @@ def test_the_card_describes_every_component(readers):
     full = model_card.full_table(fitted, parts)
     assert full.headers[3:5] == ["mean sepal length (cm)", "sd sepal length (cm)"]
     assert full.columns[3] == fitted.means[:, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "said"),
+    [
+        (0.70361, 1.0004, "0.7 ± 1.0"),
+        (-2.8871, 0.7149, "\u22122.89 ± 0.71"),
+        (-0.0001, 0.5, "0.00 ± 0.50"),
+        (5123.4, 312.2, "5123 ± 312"),
+        (1e-9, 2e-9, "1×10⁻⁹ ± 2×10⁻⁹"),
+        (3.0, 0.0, "3 ± 0"),
+    ],
+)
+def test_means_have_the_digits_that_their_deviations_allow(mean, deviation, said):
+    assert model_card.plus_minus(mean, deviation) == said
+
+
+def test_widths_of_t_components_are_called_scales(model, readers, qtbot):
+    fitted = readers["fit"].outputs["mixture"]
+    heavy = dataclasses.replace(fitted, dof=np.full(3, 4.0))
+    assert model_card.full_table(heavy, model_card.components(heavy, None)).headers[4] == "scale sepal length (cm)"
+    page = ModelPage()
+    qtbot.addWidget(page)
+    model.mixture = heavy
+    page.show_model(model, {"mixture"})
+    assert "centres ± scales" in page.components_card._note.text()
+    model.mixture = fitted
+    page.show_model(model, {"mixture"})
+    assert "means ± standard deviations" in page.components_card._note.text()
 
 
 def test_the_card_flags_components_without_rows_or_without_depth(readers):

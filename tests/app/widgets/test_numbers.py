@@ -3,11 +3,11 @@ import io
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QFontMetricsF, QGuiApplication
 from PySide6.QtWidgets import QLabel, QMenu, QToolButton
 from pytestqt.qtbot import QtBot
 
-from app.shell.theme import LIGHT
+from app.shell.theme import LIGHT, theme
 from app.widgets.numbers import Number, NumbersPanel
 from engine.studies.contract import Measure
 from tests.app.widgets.pixels import count
@@ -44,6 +44,19 @@ def test_numbers_are_worded() -> None:
     assert str(NUMBERS[1].quantity()) == "— %"
     assert first.definition() == "Accuracy, a: Share that is right.\nown\nn = 5"
     assert Number(LAMBDA, 1.0, dims=(("chain", "2"),)).title() == "λ max (chain 2)"
+
+
+def test_short_of_room_names_keep_what_tells_them_apart(qtbot: QtBot) -> None:
+    metrics = QFontMetricsF(theme().font())
+    stability = Measure("jaccard", "Stability of a cluster", "J", "", "d", "s", digits=3)
+    rows = [Number(stability, 0.9, dims=(("cluster", str(k)),)) for k in (1, 2)]
+    whole = metrics.horizontalAdvance(rows[0].title())
+    for share in (0.3, 0.5, 0.8):
+        said = [row.fitted(metrics, share * whole) for row in rows]
+        assert said[0] != said[1] and said[1].endswith("2)") and "…" in said[1]
+        assert max(metrics.horizontalAdvance(text) for text in said) <= share * whole + 1
+    assert rows[0].fitted(metrics, whole + 1) == rows[0].title() == "Stability of a cluster (cluster 1)"
+    assert NUMBERS[2].fitted(metrics, 500) == "λ max"
 
 
 def test_rows_tell_screen_readers_everything(panel: NumbersPanel) -> None:

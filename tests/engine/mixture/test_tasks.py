@@ -463,3 +463,16 @@ def test_one_gaussian_of_the_digits_is_that_of_scikit_learn(tmp_path):
     x = fake.last("mixture").x
     other = GaussianMixture(1, covariance_type="diag", reg_covar=0).fit(x)
     assert value(fake, "mixture_log_likelihood") == pytest.approx(other.score(x) * len(x), rel=1e-6)
+
+
+def test_one_column_has_two_families(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.normal(size=60), rng.normal(6, 1, 60)])
+    np.savetxt(tmp_path / "one.csv", rows, header="v", comments="")
+    data = FileTable(path=str(tmp_path / "one.csv"))
+    config = SelectConfig(data=data, largest=2, resamples=0, starts=2)
+    fake = run(config, tmp_path / "run")
+    assert tuple(fake.published["choice"][-1][0].families) == ("EII", "VII")
+    assert {"kept": "EII, VII"} in [params for _, params in fake.warnings]
+    only = run(config.model_copy(update={"families": ("VVV",)}), tmp_path / "only")
+    assert tuple(only.published["choice"][-1][0].families) == ("VVV",) and not only.warnings

@@ -101,6 +101,17 @@ def many_patterns(table: Table) -> bool:
     return len(np.unique(np.isnan(table.x), axis=0)) > PATTERNS
 
 
+def told_apart(families: list[Family], columns: int, run: Run) -> tuple[Family, ...]:
+    """The families that are different models: in one column only equal (E) and free (V) variances are."""
+    if columns > 1:
+        return tuple(families)
+    kept = tuple({family[0]: family for family in reversed(families)}[first] for first in {f[0]: 0 for f in families})
+    if len(kept) < len(families):
+        run.warn("In one column families differ in whether variances are equal: {kept} stand for all.",
+                 kept=", ".join(kept))  # fmt: skip
+    return kept
+
+
 class Select:
     """Task mixture.select."""
 
@@ -114,7 +125,7 @@ class Select:
         """Every family with all numbers of clusters, nested ones first; then the out-of-bag likelihoods of each."""
         setting = prepare_table(config, run, complete=many_patterns)
         components = [g for g in range(config.smallest, config.largest + 1) if g <= len(setting.x)]
-        families = tuple(family for family in nested_order() if family in config.families)
+        families = told_apart([f for f in nested_order() if f in config.families], setting.x.shape[1], run)
         board = Board(families, components or [1])
         over = Selection(setting.x, board.components, options_of(config, setting.table, run), config.starts)
         if (state := run.restored()) is not None:

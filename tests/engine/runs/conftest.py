@@ -12,6 +12,15 @@ from engine.runs.library import Runs
 from engine.studies import catalogue
 
 STUDIES = Path(__file__).parent / "studies"
+TORCH = """
+from types import SimpleNamespace as Names
+
+backends = Names(cuda=Names(matmul=Names(allow_tf32=False)), cudnn=Names(allow_tf32=True))
+
+
+def set_num_threads(count):
+    print("threads", count)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +41,15 @@ def fake():
     from engine.studies.fake import config
 
     return config
+
+
+@pytest.fixture
+def no_torch(tmp_path, monkeypatch):
+    """A spare that need not import torch: what matters is the waiting."""
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "torch.py").write_text(TORCH)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"))
+    return tmp_path / "hook"
 
 
 @pytest.fixture

@@ -83,10 +83,7 @@ def test_an_attendant_that_hangs_is_not_waited_for_long(runs, fake, until, atten
     assert launcher(runs, waiting) in workers
 
 
-def test_the_next_run_takes_the_spare_of_the_attendant(runs, fake, until, tmp_path, monkeypatch):
-    (tmp_path / "hook").mkdir()
-    (tmp_path / "hook" / "torch.py").write_text("def set_num_threads(count): pass")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"))
+def test_the_next_run_takes_the_spare_of_the_attendant(runs, fake, no_torch):
     ids = [runs.create(fake.Act(seed=seed)) for seed in range(1 + len(runs.executor.capacity()))]
     runs.attend()
     runs.warm()

@@ -7,7 +7,6 @@ import sys
 import time
 
 import psutil
-import pytest
 
 from engine.runs import state
 from engine.runs.executors.local import LocalExecutor
@@ -23,15 +22,6 @@ def waits_for_a_line(pid, timeout=60.0):
         time.sleep(0.1)
         calm = calm + 1 if process.cpu_times().user == before and before > 0.1 else 0
     assert calm == 5
-
-
-@pytest.fixture
-def no_torch(tmp_path, monkeypatch):
-    """A spare that need not import torch: what matters here is the waiting."""
-    (tmp_path / "hook").mkdir()
-    (tmp_path / "hook" / "torch.py").write_text("def set_num_threads(count): print('threads', count)")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"))
-    return tmp_path / "hook"
 
 
 def test_the_next_run_takes_the_spare(runs, fake, until, no_torch):

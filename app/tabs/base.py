@@ -92,6 +92,10 @@ class TabView(QWidget):
     def redo(self) -> None:
         """Make that change again."""
 
+    def provenance(self) -> str:
+        """A line a run that is shown, for files saved from its pictures."""
+        return ""
+
     def python(self) -> str:
         """The engine calls that repeat what is set up."""
         return ""

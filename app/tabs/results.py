@@ -58,6 +58,16 @@ class Results:
         unfinished = [state for state in states if state != "finished"]
         return unfinished[0] if unfinished else (states[-1] if states else "")
 
+    def provenance(self) -> str:
+        """A line a run that is shown: what repeats it, and what it is called, as its folder has it."""
+        lines = []
+        for reader in self.readers.values():
+            facts = {"run": reader.id, "task": reader.task, "name": reader.name, "seed": reader.config.get("seed")}
+            if reader.started is not None:
+                facts["theodolite"] = reader.started.versions.get("engine")
+            lines.append("; ".join(f"{name}: {fact}" for name, fact in facts.items() if fact not in (None, "")))
+        return "\n".join(lines)
+
     @property
     def warnings(self) -> list[Warned]:
         """What the shown runs said about their numbers, each thing once."""

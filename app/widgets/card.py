@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
@@ -31,6 +32,22 @@ class PictureFailed(EngineError):
     remedy = "The numbers behind it are kept. Please report it with the log."
 
 
+@runtime_checkable
+class Known(Protocol):
+    """What knows where its pictures come from: a tab."""
+
+    def provenance(self) -> str:
+        """Lines for every saved file: the runs behind what is shown."""
+
+
+def _provenance(widget: QWidget) -> str:
+    """What the tab says in which a widget stands; "" outside of any."""
+    place = widget.parentWidget()
+    while place is not None and not isinstance(place, Known):
+        place = place.parentWidget()
+    return place.provenance() if place is not None else ""
+
+
 class Card(QFrame):
     """A titled frame around one picture. What goes wrong is shown in the notices of its tab or window.
 
@@ -51,7 +68,6 @@ class Card(QFrame):
         self._caption_params: dict[str, object] = {}
         self._absent: tuple[str, dict[str, object]] = (empty, {})
         self._names_body = False
-        self._provenance = ""
         self._extra: list[tuple[str, Callable[[], object], str]] = []
         self._body: QWidget | None = None
         self._maximised = False
@@ -192,10 +208,6 @@ class Card(QFrame):
         self._caption, self._caption_params = template, params
         self._say_caption()
 
-    def set_provenance(self, notes: str) -> None:
-        """Lines written into every saved file: run, task, data, settings."""
-        self._provenance = notes
-
     def show_empty(self, template: str = "", **params: object) -> None:
         """Show one sentence instead of the picture: what will appear, why it cannot, or that it is on its way."""
         self._absent = (template or self._empty, params)
@@ -299,9 +311,8 @@ class Card(QFrame):
             self.saved.emit(path)
 
     def _notes(self) -> str:
-        return "\n".join(
-            part for part in (f"{tr(self._title)}: {self._note.text()}".rstrip(": "), self._provenance) if part
-        )
+        said = f"{tr(self._title)}: {self._note.text()}".rstrip(": ")
+        return "\n".join(part for part in (said, _provenance(self)) if part)
 
     # Events ----------------------------------------------------------------------------------------------------------
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

@@ -170,6 +170,10 @@ class LandscapeView(TabView):
         """Make that change again."""
         self.setup.form.undo_stack.redo()
 
+    def provenance(self) -> str:
+        """The runs behind what is shown."""
+        return self.model.provenance()
+
     def python(self) -> str:
         """The engine calls that repeat the setup."""
         return script(self.model.config, self.services.root)

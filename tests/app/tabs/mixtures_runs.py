@@ -36,6 +36,8 @@ class Reader:
     state: str = "finished"
     error: Exception | None = None
     folder: Path = Path()
+    name: str = ""
+    started: Any = None
 
     @property
     def artifacts(self) -> dict[str, ArtifactRef]:

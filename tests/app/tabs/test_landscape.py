@@ -60,6 +60,15 @@ def view(make, finished):
     return found
 
 
+def test_saved_numbers_say_which_runs_they_are_of(view, tmp_path):
+    view.cards.plane_card.save_to(tmp_path / "plane.csv")
+    notes = [line for line in (tmp_path / "plane.csv").read_text().splitlines() if line.startswith("# run: ")]
+    assert [line.split("; ")[0].removeprefix("# run: ") for line in notes] == [
+        reader.id for reader in view.model.readers.values()
+    ]
+    assert all("; task: " in line and "; seed: " in line and "; theodolite: " in line for line in notes)
+
+
 def spot(view):
     return view.spot._text.text()
 

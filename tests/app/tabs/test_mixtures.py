@@ -260,6 +260,13 @@ def test_one_cluster_more_is_tested_at_a_press(filled, readers):
     assert filled.model.runs == {"select": "s", "fit": "f", "stability": "b", "ratio": "b"}
 
 
+def test_saved_numbers_say_which_runs_they_are_of(filled, readers, tmp_path):
+    card = filled.sheets.page("maxima").shown()[0]
+    card.save_to(tmp_path / "clusters.csv")
+    notes = (tmp_path / "clusters.csv").read_text()
+    assert notes.count("# run: ") == len(readers) and f"# run: {readers['fit'].id}; task: mixture.fit; " in notes
+
+
 def test_without_a_fit_there_is_nothing_to_test(view):
     panel = view.sheets.page("choice").ratio
     assert not panel.button.isEnabled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -77,3 +78,16 @@ def test_what_two_stages_say_alike_is_said_once():
     )
     shown = Shown(readers={"a": Reader(warnings=[one]), "b": Reader(warnings=[one.model_copy(), other])})
     assert [warned.params["how"] for warned in shown.warnings] == ["so", "no"]
+
+
+def test_a_line_tells_of_each_run_what_repeats_it():
+    shown = Results(runs={"fit": "r1", "select": "r2"})
+    begun = SimpleNamespace(versions={"engine": "1.2.0", "python": "3.11"})
+    facts = {"task": "mixture.fit", "name": "Clusters of iris", "config": {"seed": 7}, "started": begun}
+    shown.readers["fit"] = SimpleNamespace(id="r1", **facts)
+    shown.readers["select"] = SimpleNamespace(id="r2", **{**facts, "name": "", "config": {}, "started": None})
+    assert shown.provenance().splitlines() == [
+        "run: r1; task: mixture.fit; name: Clusters of iris; seed: 7; theodolite: 1.2.0",
+        "run: r2; task: mixture.fit",
+    ]
+    assert Results().provenance() == ""

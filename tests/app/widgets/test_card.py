@@ -104,9 +104,17 @@ def test_table_opens(card: Card, qtbot: QtBot) -> None:
     qtbot.keyClick(dialog, Qt.Key.Key_Escape)
 
 
+class Shown(QWidget):
+    def provenance(self) -> str:
+        return "run 0427\ntask landscape.surface"
+
+
 def test_saving_writes_light_files_with_provenance(card: Card, qtbot: QtBot, tmp_path: Path) -> None:
     fill(card)
-    card.set_provenance("run 0427\ntask landscape.surface")
+    tab = Shown()
+    qtbot.addWidget(tab)
+    page = QWidget(tab)
+    card.setParent(page)
     for suffix in ("png", "svg", "pdf", "csv"):
         path = tmp_path / f"plane.{suffix}"
         with qtbot.waitSignal(card.saved) as heard:
@@ -118,6 +126,9 @@ def test_saving_writes_light_files_with_provenance(card: Card, qtbot: QtBot, tmp
         .startswith("# Loss plane: train, 1797 images\n# run 0427\n# task landscape")
     )
     assert "run 0427" in QImage(str(tmp_path / "plane.png")).text("Description")
+    card.setParent(None)
+    card.save_to(tmp_path / "alone.csv")
+    assert "0427" not in (tmp_path / "alone.csv").read_text()
 
 
 def test_failed_save_is_told(card: Card, qtbot: QtBot, tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ TINY = 1e-300
 ALTERNATIONS = 4
 AXES_ALTERNATIONS = 1
 SETTLED = 1e-9
+# Variances below this share of the largest of a chain count as this much where components share shape or axes: fits
+# keep them above a floor afterwards, and a component without extent must not decide for all others.
+NARROW = 1e-7
 
 
 def _total(n: Array) -> Array:
@@ -27,6 +30,11 @@ def _total(n: Array) -> Array:
 
 def _each(n: Array) -> Array:
     return np.maximum(n, TINY)
+
+
+def _not_narrow(variances: Array, over: tuple[int, ...]) -> Array:
+    """Raised to NARROW of the largest over these axes of (R, G, ...)."""
+    return np.maximum(variances, np.maximum(NARROW * variances.max(axis=over, keepdims=True), TINY))
 
 
 def _geometric_mean(values: Array) -> Array:
@@ -80,7 +88,7 @@ def vei(n: Array, w: Array, volume: Array) -> Array:
         shape /= _geometric_mean(shape)[:, None]
         fresh = np.where(n > 0, (w / np.maximum(shape, TINY)[:, None]).mean(axis=-1) / _each(n), 1.0)
         settled = np.all(np.abs(fresh - volume) <= SETTLED * np.abs(fresh))
-        volume = np.maximum(fresh, TINY)
+        volume = _not_narrow(fresh, (1,))
         if settled:
             break
     return volume[..., None] * shape[:, None]
@@ -119,7 +127,7 @@ def vee(n: Array, w: Array, volume: Array) -> Array:
         traces = (_inverse(shape)[:, None] * w).sum(axis=(-1, -2))
         fresh = np.where(n > 0, traces / (d * _each(n)), 1.0)
         settled = np.all(np.abs(fresh - volume) <= SETTLED * np.abs(fresh))
-        volume = np.maximum(fresh, TINY)
+        volume = _not_narrow(fresh, (1,))
         if settled:
             break
     return volume[..., None, None] * shape[:, None]
@@ -163,7 +171,7 @@ def vve(n: Array, w: Array, axes: Array) -> tuple[Array, Array]:
     """S_k = v_k D A_k D'; also the common axes D (R, d, d)."""
     for _ in range(AXES_ALTERNATIONS):
         inner = _inner(w, axes)
-        values = np.where((n > 0)[..., None], np.maximum(vvi(n, inner), TINY), 1.0)
+        values = np.where((n > 0)[..., None], _not_narrow(vvi(n, inner), (1, 2)), 1.0)
         axes, settled = common_axes(w, 1 / values, axes)
         if settled:
             break

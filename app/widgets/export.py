@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Protocol, cast, runtime_checkable
 
-from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QRectF, QSizeF, Qt
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMarginsF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QGuiApplication, QImage, QPageSize, QPainter, QPdfWriter
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QWidget
@@ -85,13 +85,15 @@ def svg(widget: QWidget, *, light: bool = False, size: QSizeF | None = None, tit
     return cast(bytes, buffer.data().data())
 
 
-def pdf(widget: QWidget, *, light: bool = False, size: QSizeF | None = None, title: str = "") -> bytes:
-    """The picture as a PDF of one page, as large as the picture."""
+def pdf(widget: QWidget, *, light: bool = False, size: QSizeF | None = None, title: str = "", notes: str = "") -> bytes:
+    """The picture as a PDF of one page, as large as the picture; the notes are a text file inside."""
     wanted = size or QSizeF(widget.size())
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     writer = QPdfWriter(buffer)
     writer.setTitle(title)
+    if notes:
+        writer.addFileAttachment("notes.txt", QByteArray(notes.encode()), "text/plain")
     writer.setResolution(1200)
     writer.setPageSize(
         QPageSize(wanted * MM_PER_PX, QPageSize.Unit.Millimeter, "", QPageSize.SizeMatchPolicy.ExactMatch)
@@ -136,7 +138,7 @@ def save(
     elif kind == "svg":
         data = svg(widget, light=light, size=size, title=title, notes=notes)
     elif kind == "pdf":
-        data = pdf(widget, light=light, size=size, title=title)
+        data = pdf(widget, light=light, size=size, title=title, notes=notes)
     elif kind == "csv":
         data = numbers(widget).csv(notes).encode()
     else:

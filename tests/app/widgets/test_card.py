@@ -125,6 +125,7 @@ def test_saving_writes_light_files_with_provenance(card: Card, qtbot: QtBot, tmp
         .read_text()
         .startswith("# Loss plane: train, 1797 images\n# run 0427\n# task landscape")
     )
+    assert "notes.txt".encode("utf-16-be") in (tmp_path / "plane.pdf").read_bytes()
     assert "run 0427" in QImage(str(tmp_path / "plane.png")).text("Description")
     card.setParent(None)
     card.save_to(tmp_path / "alone.csv")

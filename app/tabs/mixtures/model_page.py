@@ -70,6 +70,7 @@ class AdviceList(QWidget):
             item = self._column.takeAt(0)
             assert item is not None
             if (widget := item.widget()) is not None:
+                widget.hide()  # it is deleted only once control returns to the event loop
                 widget.deleteLater()
         for one in found:
             what = Label(one.what, "good" if calm else "warn", wrap=True)

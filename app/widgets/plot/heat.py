@@ -228,6 +228,7 @@ class HeatMap(Plot):
             item.setVisible(full)
         self._missing.setVisible(field is not None and not np.isfinite(field.z).all())
         self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._smooth)
+        self._image.setAutoDownsample(not self._smooth)  # means of cells smaller than a pixel, or lines get lost
         if field is not None:
             x0, x1, y0, y1 = field.edges()
             values = field.even(smooth=self._smooth)

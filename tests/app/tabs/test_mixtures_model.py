@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QLabel
 
 from app.tabs.mixtures import files, model_card
 from app.tabs.mixtures.colours import PALETTE, blend, blended, from_oklab, to_oklab
@@ -256,6 +257,16 @@ def test_widths_of_t_components_are_called_scales(model, readers, qtbot):
     model.mixture = fitted
     page.show_model(model, {"mixture"})
     assert "means ± standard deviations" in page.components_card._note.text()
+
+
+def test_advice_that_is_gone_is_seen_no_longer(model, qtbot):
+    page = ModelPage()
+    qtbot.addWidget(page)
+    page.show()
+    page.advice.show_advice([model_card.Advice("first", "do this")])
+    page.advice.show_advice([model_card.Advice("second")])
+    seen = {label.text() for label in page.advice.findChildren(QLabel) if not label.isHidden()}
+    assert "second" in seen and not seen & {"first", "do this"}
 
 
 def test_the_card_flags_components_without_rows_or_without_depth(readers):

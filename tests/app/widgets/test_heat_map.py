@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
@@ -231,3 +231,22 @@ def test_figures_stand_in_cells_that_have_room(qtbot: QtBot) -> None:
     plot.clear()
     shot(plot)
     assert not plot.figures._items
+
+
+def test_no_line_of_many_cells_is_lost(qtbot: QtBot) -> None:
+    plot = HeatMap("Who stays together", contour_count=0, smooth=False)
+    qtbot.addWidget(plot)
+    plot.resize(300, 240)
+    plot.show()
+    plot.set_levels(0, 1)
+    for row in (100, 701, 1302):
+        field = np.zeros((2000, 2000))
+        field[row] = 1.0
+        field[:, row] = 1.0
+        plot.set_field(np.arange(2000), np.arange(2000), field)
+        image = shot(plot)
+        ground = image.pixelColor(plot.at(1700, 1700)).name()
+        near = [plot.at(1700, row) + QPoint(0, dy) for dy in (-2, -1, 0, 1, 2)]
+        beside = [plot.at(row, 1700) + QPoint(dx, 0) for dx in (-2, -1, 0, 1, 2)]
+        assert any(image.pixelColor(at).name() != ground for at in near)
+        assert any(image.pixelColor(at).name() != ground for at in beside)

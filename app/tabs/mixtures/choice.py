@@ -15,6 +15,7 @@ from app.tabs.mixtures.ratio import RatioPanel
 from app.widgets.card import Card
 from app.widgets.grid import CardGrid
 from app.widgets.plot import Axis, ScatterPlot
+from app.widgets.plot.scale import View, padded
 from engine.studies.mixture.kinds import Choice
 
 CRITERIA = {
@@ -27,6 +28,16 @@ CRITERIA = {
     "nec": ("NEC", "", "Entropy over gain in likelihood appears here."),
 }  # fmt: skip
 BEST = "best"
+LARGE = 14  # pixels of the dot at the best
+
+
+class Curves(ScatterPlot):
+    """Dots and lines with room for the large dot at the best of them, also in a low card."""
+
+    def roomy(self, x0: float, x1: float, y0: float, y1: float) -> View:
+        """All dots, with half a large dot and more around them."""
+        share = (LARGE / 2 + 2) / max(LARGE * 2.0, self.area().height() - LARGE)
+        return View(*padded(x0, x1, 0.04), *padded(y0, y1, max(0.06, share)))
 
 
 class ChoicePage(CardGrid):
@@ -57,7 +68,7 @@ class ChoicePage(CardGrid):
     def _add_curves(self, name: str) -> None:
         title, unit, empty = CRITERIA[name]
         label = "log L a row" if name == "out_of_bag" else title
-        plot = ScatterPlot(title, x=Axis("clusters", whole=True), y=Axis(label, unit))
+        plot = Curves(title, x=Axis("clusters", whole=True), y=Axis(label, unit))
         plot.picked.connect(partial(self._picked, name))
         self.plots[name] = plot
         self.cards_of[name] = self.add(Card(title, empty=empty))
@@ -109,7 +120,7 @@ class ChoicePage(CardGrid):
             cell = (found.families[best[0]], int(found.components[best[1]]))
             self._cells[name, tr(BEST)] = [cell]
             label = in_words(found, *best)
-            plot.set_points(tr(BEST), [cell[1]], [values[best]], labels=[label], colour="text", sizes=14)
+            plot.set_points(tr(BEST), [cell[1]], [values[best]], labels=[label], colour="text", sizes=LARGE)
         for row, family in enumerate(found.families):
             known = np.flatnonzero(np.isfinite(values[row]))
             if not len(known):

@@ -196,8 +196,11 @@ class ClustersPage(QWidget):
             "n": number(max(found.took_part, len(found.x))),
         }  # fmt: skip
         if self.model.solution:
-            words |= {"k": self.model.solution + 1, "of": len(found.share)}
-            template = "local maximum {k} of {of}; {shown} of {n} rows, as only theirs are kept; ellipses: 1 and 2 σ"
+            words |= {"k": self.model.solution + 1, "of": max(self.model.maxima(), self.model.solution + 1)}
+            template = (
+                "local maximum {k} of {of}; {shown} of {n} rows, as only theirs are kept; ellipses: 1 and 2 σ"
+                if shown < found.took_part else "local maximum {k} of {of}; {n} rows; ellipses: 1 and 2 σ"
+            )  # fmt: skip
         elif not found.complete:
             template = "the best start so far; {model}, {shown} rows"
         elif self.scatter.is_density():

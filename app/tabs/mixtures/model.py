@@ -22,6 +22,7 @@ from engine.studies.mixture.config import (
     MixtureConfig,
     RatioConfig,
     StabilityConfig,
+    TableSource,
 )
 from engine.studies.mixture.kinds import Choice, Fitted, RatioReport, StabilityReport
 
@@ -112,9 +113,9 @@ class MixturesModel(Results):
                     found.setdefault((item.id, dims), number)
         return sorted(found.values(), key=lambda number: ORDER.index(number.measure.id))
 
-    def run_name(self) -> str:
-        """What runs of this setup are called: the table."""
-        data = self.config.data
+    def run_name(self, data: TableSource | None = None) -> str:
+        """What runs on a table are called, on that of the setup unless told; the form may have moved on since."""
+        data = data or self.config.data
         if isinstance(data, BuiltinTable):
             return f"Clusters of {data.name.replace('_', ' ')}"
         return f"Clusters of {Path(data.path).name if isinstance(data, FileTable) else 'a table'}"
@@ -166,6 +167,15 @@ class MixturesModel(Results):
         base = self.config.fit or FitConfig()
         changes = {"data": self.choice.data, "family": family, "components": components, "choice": None}
         return FitConfig.model_validate({**base.model_dump(), **changes})
+
+    def fitted_data(self) -> TableSource:
+        """The table of the shown fit."""
+        return FitConfig.model_validate({"data": self.readers["fit"].config["data"]}).data
+
+    def maxima(self) -> int:
+        """How many local maxima the starts that ran to the end have found."""
+        found = self.mixture
+        return 0 if found is None else len(set(np.asarray(found.member)[np.asarray(found.finished)].tolist()))
 
     def after_fit(self, stage: str) -> StabilityConfig | RatioConfig | None:
         """The resamples or the test of the shown fit, as they are set up; None before it is finished."""

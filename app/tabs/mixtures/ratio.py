@@ -53,7 +53,7 @@ class RatioPanel(QWidget):
         live(self._say)
 
     def _say(self) -> None:
-        self.button.setText(tr("Test one cluster more"))
+        self.button.setText(tr("Test one more"))
         self.sentence.setText(tr("Would one cluster more describe the table better than chance?"))
         self.which.setAccessibleName(tr("Which test"))
         self.which.setToolTip(tr("Which numbers of clusters are compared"))
@@ -118,17 +118,17 @@ class RatioPanel(QWidget):
 
 
 def in_words(report: RatioReport, at: int) -> str:
-    """What a test says: "4 clusters describe the table better than 3 (p = 0.01, 99 tables)." """
+    """What a test says, p first: "p = 0.01 (99 drawn tables): 4 clusters describe the table better than 3." """
     g, p = int(np.asarray(report.null)[at]), float(np.asarray(report.p)[at])
     count = int(np.isfinite(np.asarray(report.replicates)[at]).sum())
     if not np.isfinite(p) or not count:
         return tr("{g} against {more} clusters: tables are being drawn.", g=g, more=g + 1)
     told = {"g": g, "more": g + 1, "p": number(p, 2), "count": count}
     if p <= LEVEL:
-        return tr("{more} clusters describe the table better than {g}: p = {p} from {count} drawn tables.", **told)
+        return tr("p = {p} ({count} drawn tables): {more} clusters describe the table better than {g}.", **told)
     if p <= 1 / (count + 1):  # no drawn table reaches the statistic, yet there are too few for any p below the level
         return tr(
-            "{more} clusters gain more than in any of {count} drawn tables; for p ≤ {level} draw {least} or more.",
+            "p = {p} ({count} drawn tables), the least possible: draw {least} or more for p ≤ {level}.",
             level=number(LEVEL, 1), least=round(1 / LEVEL) - 1, **told,
         )  # fmt: skip
-    return tr("No sign of {more} clusters rather than {g}: p = {p} from {count} drawn tables.", **told)
+    return tr("p = {p} ({count} drawn tables): no sign of {more} clusters rather than {g}.", **told)

@@ -202,6 +202,8 @@ class MixturesView(TabView):
         before = dict(self.model.runs)
         self.model.show(stages)
         self.sheets.clear()
+        if not stages:
+            self._tell()
         for stage, run in stages.items():
             if before.get(stage) != run:
                 watch = self.services.runs.watch(run)
@@ -240,7 +242,7 @@ class MixturesView(TabView):
         if config is None:
             return
         kept = dict(self.model.runs)
-        name = f"{self.model.run_name()}: {tr(config.title)}"
+        name = f"{self.model.run_name(self.model.fitted_data())}: {tr(config.title)}"
         self.services.runs.start(config, lambda made: self.show_runs({**kept, stage: made[config.task]}), name=name)
 
     def _open_fit(self, family: str, components: int) -> None:
@@ -252,7 +254,7 @@ class MixturesView(TabView):
             self.show_runs({**kept, "fit": started[config.task]})
             self.show_page("clusters")
 
-        self.services.runs.start(config, then, name=f"{self.model.run_name()}, {family} {components}")
+        self.services.runs.start(config, then, name=f"{self.model.run_name(config.data)}, {family} {components}")
 
     def _open_solution(self, maximum: int) -> None:
         found = self.model.mixture

@@ -131,7 +131,9 @@ class BarPlot(Plot):
             self.box.removeItem(item)
         slots, view = self._slots(), self._shown
         shade = 0.55 if self._edges is not None and len(self._seen()) > 1 else 0.92
-        gap = (0.5 if self._edges is not None else 1.0) * (view.x1 - view.x0) / max(1.0, self._area.width())
+        pixel = (view.x1 - view.x0) / max(1.0, self._area.width())
+        narrowest = min((high - low for _, _, low, high in slots), default=0.0)
+        gap = (0.5 if self._edges is not None else 1.0) * pixel if narrowest > 3 * pixel else 0.0  # none eats a bar
         self._items = []
         for name, values in self._seen().items():
             ends = np.array([(low, high) for owner, _, low, high in slots if owner == name]).reshape(-1, 2)

@@ -236,6 +236,20 @@ def test_the_best_model_is_marked(sheets, readers):
     assert plot.axes[0].whole
 
 
+def test_the_dot_at_the_best_model_is_whole_in_a_low_card(sheets, readers):
+    sheets.show_page("choice")
+    plot = sheets.page("choice").plots["bic"]
+    plot.setFixedSize(260, 150)
+    plot.grab()
+    plot.refresh()  # the area is known only once it was laid out
+    plot.grab()
+    found = readers["select"].outputs["choice"]
+    family, clusters = found.best("bic")
+    row = found.families.index(family), list(found.components).index(clusters)
+    at = plot.point(clusters, float(np.asarray(found.bic)[row]))
+    assert plot.area().top() + 7 <= at.y() <= plot.area().bottom() - 7
+
+
 def test_a_model_is_chosen_from_a_list_too(filled):
     filled.services.runs.next = {"mixture.fit": "f"}
     choice = filled.sheets.page("choice")
@@ -267,6 +281,21 @@ def test_saved_numbers_say_which_runs_they_are_of(filled, readers, tmp_path):
     assert notes.count("# run: ") == len(readers) and f"# run: {readers['fit'].id}; task: mixture.fit; " in notes
 
 
+def test_runs_are_called_after_their_own_table(filled):
+    filled.model.config = MixtureConfig(data=FileTable(path="/somewhere/other.csv"))
+    filled.services.runs.next = {"mixture.fit": "f"}
+    filled._open_fit("VVI", 2)
+    assert filled.services.runs.started[-1][1]["name"] == "Clusters of iris, VVI 2"
+    assert filled.model.run_name() == "Clusters of other.csv"
+
+
+def test_the_test_is_called_after_the_table_of_the_fit(filled):
+    filled.model.config = MixtureConfig(data=FileTable(path="/somewhere/other.csv"))
+    filled.services.runs.next = {"mixture.ratio": "b"}
+    filled._follow_up("ratio")
+    assert filled.services.runs.started[-1][1]["name"].startswith("Clusters of iris: ")
+
+
 def test_without_a_fit_there_is_nothing_to_test(view):
     panel = view.sheets.page("choice").ratio
     assert not panel.button.isEnabled()
@@ -277,6 +306,7 @@ def test_when_the_runs_go_nothing_of_them_stays(filled):
     for name, _ in PAGES[:-1]:
         filled.show_page(name)
     filled.show_runs({})
+    assert filled.numbers.model.rowCount() == 0
     assert not filled.sheets.page("choice").ratio.button.isEnabled()
     for name, _ in PAGES[1:-1]:
         assert [card.title for card in filled.sheets.page(name).shown() if not card.is_empty()] in (
@@ -293,14 +323,14 @@ def test_a_likelihood_ratio_is_told_in_words(sheets):
     drawn[1, 50:] = np.nan
     report = RatioReport("VVV", np.array([2, 3]), np.array([140.0, 9.0]), drawn, np.array([0.01, 0.62]), 150)
     panel.show_report(report)
-    assert "3 clusters describe the table better than 2: p = 0.010 from 99" in panel.words
+    assert "p = 0.010 (99 drawn tables): 3 clusters describe the table better than 2" in panel.words
     assert panel.plot.bounds()[1] >= 140
     panel.which.setCurrentIndex(1)
     panel.which.activated.emit(1)
-    assert "No sign of 4 clusters rather than 3: p = 0.62 from 50" in panel.words
+    assert "p = 0.62 (50 drawn tables): no sign of 4 clusters rather than 3" in panel.words
     assert panel.words == sheets.page("choice").ratio_card._note.text()
     few = RatioReport("VVV", np.array([2]), np.array([208.0]), drawn[:1, :9], np.array([0.1]), 150)
-    assert in_words(few, 0) == "3 clusters gain more than in any of 9 drawn tables; for p ≤ 0.05 draw 19 or more."
+    assert in_words(few, 0) == "p = 0.10 (9 drawn tables), the least possible: draw 19 or more for p ≤ 0.05."
     table = panel.table()
     assert table.headers == ["table", "2 against 3", "3 against 4"]
     assert [column[0] for column in table.columns] == ["this table", 140.0, 9.0]

@@ -1,6 +1,7 @@
 import numpy as np
+import pyqtgraph as pg
 import pytest
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPoint, QPointF
 from pytestqt.qtbot import QtBot
 
 from app.shell.theme import LIGHT, SERIES
@@ -66,3 +67,19 @@ def test_the_observed_value_is_seen_wherever_it_is(plot: HistogramPlot) -> None:
     assert plot.bounds()[1] == SAMPLE.max()
     plot.clear()
     assert plot.is_empty() and plot.entries() == []
+
+
+def test_bars_thinner_than_a_pixel_are_seen_beside_a_far_mark(qtbot: QtBot) -> None:
+    plot = HistogramPlot("Ratio")
+    qtbot.addWidget(plot)
+    plot.resize(260, 200)
+    plot.show()
+    plot.set_values(np.linspace(3, 9, 99))
+    plot.set_marks([350.0], "this table")
+    plot.grab()
+    bars = [item for item in plot._items if isinstance(item, pg.BarGraphItem)]
+    assert (np.asarray(bars[0].opts["x1"]) > np.asarray(bars[0].opts["x0"])).all()
+    image = plot.grab().toImage()
+    colours = {image.pixelColor(plot.at(6.0, 1.0) + QPoint(dx, 0)).name() for dx in range(-2, 3)}
+    ground = image.pixelColor(plot.at(100.0, 1.5)).name()
+    assert colours - {ground}

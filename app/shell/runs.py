@@ -9,10 +9,12 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.shell.background import Background
+from engine.artifacts import kinds
 from engine.artifacts.refs import ArtifactRef
 from engine.errors import EngineError
 from engine.runs.library import Runs, Summary
 from engine.runs.reader import RunReader
+from engine.studies import catalogue
 from engine.studies.contract import PipelineConfig, TaskConfig
 
 LIVE_MS = 100
@@ -69,6 +71,9 @@ class RunsService(QObject):
         """Start looking; called once the window has been painted."""
         for timer in (self._live, self._list, self._spare):
             timer.start()
+        # What they list takes an import of every study: not on the window's thread, when a run's first news appear.
+        for catalogued in (catalogue.configs, catalogue.measures, kinds.kinds):
+            self.background.do(catalogued)
         self.refresh()
 
     def close(self) -> None:

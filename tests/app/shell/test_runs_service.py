@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 
 import pytest
 
@@ -21,6 +22,17 @@ def service(qtbot, tmp_path, monkeypatch):
     for row in found.rows:
         found.cancel(row.id)
     found.close()
+
+
+def test_what_a_run_may_speak_of_is_imported_off_the_windows_thread(qtbot, tmp_path, monkeypatch):
+    asked = {}
+    for place, name in ((module.catalogue, "configs"), (module.catalogue, "measures"), (module.kinds, "kinds")):
+        monkeypatch.setattr(place, name, lambda name=name: asked.update({name: threading.current_thread()}))
+    service = RunsService(tmp_path / "runs")
+    service.begin()
+    qtbot.waitUntil(lambda: len(asked) == 3)
+    service.close()
+    assert threading.main_thread() not in asked.values()
 
 
 def started(service, qtbot, config, **options):

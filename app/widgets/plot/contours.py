@@ -10,25 +10,29 @@ _JOINS: dict[int, list[tuple[int, int]]] = {
     1: [(3, 0)], 2: [(0, 1)], 3: [(3, 1)], 4: [(1, 2)], 6: [(0, 2)], 7: [(3, 2)], 8: [(2, 3)], 9: [(0, 2)],
     11: [(1, 2)], 12: [(1, 3)], 13: [(0, 1)], 14: [(3, 0)],
 }  # fmt: skip
+AT_ONCE = 2_000_000  # cells times levels: beyond it one level is taken after another, for the memory's sake
 
 
-def segments(x: np.ndarray, y: np.ndarray, z: np.ndarray, level: float) -> np.ndarray:
-    """The pieces of one contour line, a straight one a cell.
+def segments(x: np.ndarray, y: np.ndarray, z: np.ndarray, levels: float | np.ndarray) -> np.ndarray:
+    """The pieces of contour lines, a straight one a cell and level.
 
     Args:
         x: (nx,) and y: (ny,), increasing. z: (ny, nx); cells with a corner that is not finite have no line.
+        levels: one, or several (n,), which together take little longer than one.
 
     Returns:
         Points (n, 2, 2): segment, end, (x, y).
     """
+    levels = np.atleast_1d(levels)
+    if len(levels) > 1 and len(levels) * z.size > AT_ONCE:
+        return np.concatenate([segments(x, y, z, level) for level in levels])
     with np.errstate(invalid="ignore"):
-        high = z >= level
+        high = (z >= levels[:, None, None]).view(np.uint8)
         finite = np.isfinite(z)
     whole = finite[:-1, :-1] & finite[:-1, 1:] & finite[1:, :-1] & finite[1:, 1:]
-    case = high[:-1, :-1] * 1 + high[:-1, 1:] * 2 + high[1:, 1:] * 4 + high[1:, :-1] * 8
-    case = np.where(whole, case, 0)
-    rows, columns = np.nonzero((case > 0) & (case < 15))
-    case = case[rows, columns]
+    case = high[:, :-1, :-1] + 2 * high[:, :-1, 1:] + 4 * high[:, 1:, 1:] + 8 * high[:, 1:, :-1]
+    which, rows, columns = np.nonzero((case > 0) & (case < 15) & whole)
+    case, level = case[which, rows, columns], levels[which]
     corners = [z[rows, columns], z[rows, columns + 1], z[rows + 1, columns + 1], z[rows + 1, columns]]
     above = np.mean(corners, axis=0) >= level
     points = _edge_points(x, y, corners, rows, columns, level)
@@ -55,9 +59,9 @@ def _joins(case: np.ndarray, above: np.ndarray) -> list[tuple[np.ndarray, int, i
 
 
 def _edge_points(
-    x: np.ndarray, y: np.ndarray, corners: list[np.ndarray], rows: np.ndarray, columns: np.ndarray, level: float
+    x: np.ndarray, y: np.ndarray, corners: list[np.ndarray], rows: np.ndarray, columns: np.ndarray, level: np.ndarray
 ) -> np.ndarray:
-    """Where the level crosses the four edges of each cell (n, 4, 2)."""
+    """Where each cell's level crosses its four edges (n, 4, 2)."""
 
     def share(low: np.ndarray, high: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

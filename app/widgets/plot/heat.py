@@ -269,9 +269,8 @@ class HeatMap(Plot):
 
     def _show_contours(self, field: Field) -> None:
         if self._lines is None:
-            levels = contours.even_levels(*self._levels, self._count).tolist()
-            pieces = [contours.segments(field.x, field.y, field.z, level) for level in levels]
-            found = np.concatenate(pieces) if pieces else np.empty((0, 2, 2))
+            levels = contours.even_levels(*self._levels, self._count)
+            found = contours.segments(field.x, field.y, field.z, levels)
             self._lines = np.insert(found, 2, np.nan, axis=1).reshape(-1, 2)  # each piece for itself
             self._contours.setData(self._lines[:, 0], self._lines[:, 1])
 

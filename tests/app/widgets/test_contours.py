@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from app.widgets.plot import contours
 from app.widgets.plot.contours import even_levels, segments
 
 
@@ -89,6 +90,19 @@ def test_every_piece_ends_on_the_level(z: np.ndarray, level: float) -> None:
         di, dj = (min(i + 1, 4), j) if not on_row else (i, min(j + 1, 5))
         low, high = sorted((z[i, j], z[di, dj]))
         assert low - 1e-12 <= level <= high + 1e-12
+
+
+@pytest.mark.parametrize("at_once", [10, contours.AT_ONCE])
+def test_several_levels_together_give_the_lines_of_each(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contours, "AT_ONCE", at_once)
+    z = np.random.default_rng(0).normal(size=(9, 11))
+    z[2, 3] = np.nan
+    x, y, levels = np.arange(11.0), np.arange(9.0), np.array([-0.5, 0.0, 0.7])
+    each = np.concatenate([segments(x, y, z, level) for level in levels])
+    found = segments(x, y, z, levels)
+    assert len(found) > 50
+    np.testing.assert_array_equal(*(np.array(sorted(a.reshape(-1, 4).tolist())) for a in (found, each)))
+    assert segments(x, y, z, np.empty(0)).shape == (0, 2, 2)
 
 
 def test_even_levels() -> None:

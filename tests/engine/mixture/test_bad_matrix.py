@@ -38,7 +38,7 @@ CASES = {
     "more columns than rows": (RNG.standard_normal((8, 20)), 2, "VVV", "8 rows are too few", "q = 1"),
     "a diagonal family there": (RNG.standard_normal((8, 20)), 2, "VVI", "20 columns for 8 rows", "q = 1"),
     "more clusters than rows": (GOOD[:5], 9, "EII", "too few for 9 components", ""),
-    "a cluster a row": (GOOD[:5], 5, "EII", "spurious", "too few for resampled EM"),
+    "a cluster a row": (GOOD[:5], 5, "EII", "nothing but outliers", "too few for resampled EM"),
     "equal rows": (np.ones((30, 3)), 2, "VVV", "No column of numbers is left", ""),
     "two different rows": (np.repeat([[0.0, 0], [1, 2]], 15, axis=0), 2, "VVV", "follow from the others", "about 15"),
     "huge": (changed(3, 1, 1e300), 2, "VVV", "c1 holds numbers as large as 1.0e+300", ""),

@@ -270,9 +270,11 @@ def escape_rules(task: Task, options: Options) -> EscapeRules | None:
         return None
     if options.escapes != "auto":
         return options.escapes
-    if not task.thin or task.family in SHARED:
+    if not task.thin:
         return None
-    return ESCAPE if task.rows.dimension < WIDE else WIDE_RULES
+    if task.rows.dimension < WIDE:
+        return ESCAPE
+    return None if task.family in SHARED else WIDE_RULES
 
 
 def extended(raced: Raced, outcome: Outcome) -> Raced:

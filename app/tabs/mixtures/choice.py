@@ -141,7 +141,7 @@ class ChoicePage(CardGrid):
                 card.set_caption("larger is better; best {model}; click to fit", model=model)
             elif name == "out_of_bag":
                 words = {"model": model, "count": found.resamples}
-                card.set_caption("larger is better; best {model}; {count} resamples", **words)
+                card.set_caption("best {model}; {count} resamples; larger is better", **words)
             elif name == "aic":
                 card.set_caption("smaller is better; best {model}", model=model)
             else:

@@ -294,7 +294,7 @@ def resolution_of(column: Array) -> float:
 
 def rounded_notes(names: Sequence[str], resolution: Array, spread: Array) -> list[Note]:
     """Notes of columns whose steps (d,) are not small against their standard deviations (d,)."""
-    template = "Column {column} moves in steps of {step}: its variance is kept above step^2 / 12."
+    template = "Column {column} moves in steps of {step}: its variance is kept above step² / 12."
     return [
         Note("rounded", template, {"column": name, "step": f"{step:g}"}, False)
         for name, step, deviation in zip(names, resolution, spread, strict=True)

@@ -1,4 +1,4 @@
-"""Collapsed components are seeded anew, many chains at once; scatters are raised to the floor."""
+"""Collapsed components are seeded anew, many chains at once; what is switched off or at the floor stays exact."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import pytest
 
 from engine.studies.mixture.em.em import lowest_density_rows, place, switch_off
 from engine.studies.mixture.em.maximise import from_covariance
-from engine.studies.mixture.em.sweep import MemoryRows
+from engine.studies.mixture.em.sweep import MemoryRows, soft
 from engine.studies.mixture.model.coordinates import frame_for, guard_for, mean_and_covariance
+from engine.studies.mixture.model.parameters import NOTHING
 from engine.studies.mixture.model.regularise import keep_above, raised_to
 
 
@@ -57,3 +58,19 @@ def test_components_are_placed_at_the_rows_of_lowest_density(rng: np.random.Gene
     off = switch_off(after, chains, components)
     assert off.active.sum() == 6
     np.testing.assert_allclose(off.weights[chains, 1 - components], 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_components_switched_off_get_no_membership_at_all(rng: np.random.Generator, dtype: type) -> None:
+    """Also where exponentials underflow; the others are as scipy has them."""
+    from scipy.special import logsumexp
+
+    joint = (50 * rng.standard_normal((5, 2, 30))).astype(dtype)
+    joint[3], joint[4, 0] = NOTHING, -2000.0
+    begun = joint.astype(np.float64)
+    density = soft(joint, slice(0, 30))
+    expected = logsumexp(begun, axis=0)
+    np.testing.assert_allclose(density, expected, rtol=1e-12 if dtype is np.float64 else 1e-4, atol=1e-4)
+    assert not joint[3].any()
+    assert not joint[4, 0].any()
+    np.testing.assert_allclose(joint, np.exp(begun - expected), atol=1e-12 if dtype is np.float64 else 1e-4)

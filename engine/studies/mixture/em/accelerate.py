@@ -128,11 +128,11 @@ def accelerated_em(
         if stop.all():
             break
         go = ~stop
-        alive = alive[go]
+        first, second = (_flat(point.moments)[go] for point in (begin, middle))
         if stop.any():
-            begin, middle, end = begin.take(go), middle.take(go), end.take(go)
+            alive, end = alive[go], end.take(go)
             climb.weights = weights if weights is None or weights.ndim == 1 else weights[alive]
-        begin = _leap(climb, begin, middle, end, moved[go] == 0)
+        begin = _leap(climb, first, second, end, moved[go] == 0)
     return out
 
 
@@ -143,13 +143,15 @@ def _left(begin: _Point, middle: _Point, end: _Point) -> Array:
     return np.maximum(np.abs(second) * rate / (1 - rate), np.abs(second))
 
 
-def _leap(climb: _Climb, begin: _Point, middle: _Point, end: _Point, free: NDArray[np.bool_]) -> _Point:
+def _leap(climb: _Climb, first: Array, second: Array, end: _Point, free: NDArray[np.bool_]) -> _Point:
     """The point after the leap, or the end of the two steps where that is higher; chains not ``free`` only step."""
-    moments = _extrapolated(begin.moments, middle.moments, end.moments, end.params, free)
+    moments = _extrapolated(first, second, end.moments, end.params, free)
     point = climb.look(maximise(climb.family, moments, climb.guard, previous=end.params))
     worse = np.flatnonzero(~(point.objective >= end.objective))
     if not len(worse):
         return point
+    if len(worse) == len(free):
+        return end
     params = point.params.put(worse, end.params.take(worse))
     parts = {}
     for name in ("log_likelihood", "n", "first", "second"):
@@ -160,23 +162,42 @@ def _leap(climb: _Climb, begin: _Point, middle: _Point, end: _Point, free: NDArr
     return _Point(params, Moments(**parts), objective)
 
 
-def _extrapolated(
-    first: Moments, second: Moments, third: Moments, params: Parameters, free: NDArray[np.bool_]
-) -> Moments:
-    """The sums after the leap; those of the third point where the leap would leave what sums can be."""
-    names = ("n", "first", "second")
-    r = {name: getattr(second, name) - getattr(first, name) for name in names}
-    v = {name: getattr(third, name) - getattr(second, name) - r[name] for name in names}
-    length = np.minimum(np.maximum(np.sqrt(_square(r) / np.maximum(_square(v), 1e-300)), 1.0), LONGEST)
-    moved = {
-        name: getattr(first, name) + 2 * _like(length, r[name]) * r[name] + _like(length, v[name]) ** 2 * v[name]
-        for name in names
-    }
-    leap = Moments(third.log_likelihood, **moved)
-    stay = ~(free & (length > 1) & _possible(leap, third, params))
-    for name in names:
-        moved[name][stay] = getattr(third, name)[stay]
+def _extrapolated(first: Array, second: Array, third: Moments, params: Parameters, free: NDArray[np.bool_]) -> Moments:
+    """The sums after the leap; those of the third point where the leap would leave what sums can be.
+
+    Args:
+        first, second: sums as ``_flat`` writes them.
+    """
+    last = _flat(third)
+    r = second - first
+    v = last - second - r
+    ratio = np.sqrt(_square(r, third) / np.maximum(_square(v, third), 1e-300))
+    length = np.minimum(np.maximum(ratio, 1.0), LONGEST)[:, None]
+    flat = first + 2 * length * r + length**2 * v
+    leap = _moments(flat, third)
+    stay = ~(free & (length[:, 0] > 1) & _possible(leap, third, params))
+    flat[stay] = last[stay]
     return leap
+
+
+def _flat(moments: Moments) -> Array:
+    """All sums of each chain in one row."""
+    chains = len(moments.n)
+    parts = (moments.n, moments.first, moments.second)
+    return np.concatenate([part.reshape(chains, -1) for part in parts], axis=1)
+
+
+def _parts(flat: Array, like: Moments) -> tuple[Array, Array, Array]:
+    """The columns that ``_flat`` wrote of n, first and second."""
+    n = like.n.shape[1]
+    first = n + like.first.shape[1] * like.first.shape[2]
+    return flat[:, :n], flat[:, n:first], flat[:, first:]
+
+
+def _moments(flat: Array, like: Moments) -> Moments:
+    """What ``_flat`` wrote, as views."""
+    n, first, second = _parts(flat, like)
+    return Moments(like.log_likelihood, n, first.reshape(like.first.shape), second.reshape(like.second.shape))
 
 
 def _possible(moments: Moments, third: Moments, params: Parameters) -> NDArray[np.bool_]:
@@ -202,12 +223,8 @@ def _positive(matrices: Array) -> NDArray[np.bool_]:
     return np.ones(matrices.shape[:2], bool)
 
 
-def _square(parts: dict[str, Array]) -> Array:
-    return np.asarray(sum((part.reshape(len(part), -1) ** 2).sum(axis=1) for part in parts.values()))
-
-
-def _like(a: Array, part: Array) -> Array:
-    return a.reshape((-1,) + (1,) * (part.ndim - 1))
+def _square(rows: Array, like: Moments) -> Array:
+    return np.asarray(sum((part * part).sum(axis=1) for part in _parts(rows, like)))
 
 
 def _record(out: Outcome, chains: NDArray[np.intp], point: _Point, step: int, still: NDArray[np.bool_]) -> None:

@@ -20,6 +20,9 @@ BLOCK_ENTRIES = 1 << 18
 CACHED_FEATURES = 1 << 28
 # Bytes of features that are computed in every pass: a block must be used before it has left the cache.
 FRESH_FEATURES = 1 << 23
+# Log memberships from here on count as 0.
+LEAST = -700.0
+_OF_LEAST = np.exp(np.full(64, LEAST))[0]
 Block = tuple[slice, Real]
 # Turns log joint densities (G, R, c), in place, into memberships; returns the rows' log densities (R, c).
 Respond = Callable[[Real, slice], Real]
@@ -99,7 +102,13 @@ def soft(joint: Real, rows: slice) -> Real:
     """Bayes' rule in place: memberships p(k | x). Returns log f(x)."""
     top = joint.max(axis=0)
     joint -= top
-    np.exp(joint, out=joint)
+    if joint.dtype == np.float64:
+        # Exponentials that underflow, as those of components switched off do, take ten times as long as others.
+        np.maximum(joint, LEAST, out=joint)
+        np.exp(joint, out=joint)
+        joint -= _OF_LEAST
+    else:
+        np.exp(joint, out=joint)
     total = joint.sum(axis=0)
     joint /= total
     np.log(total, out=total)

@@ -15,6 +15,7 @@ from engine.studies.mixture.config import (
     SelectConfig,
     StabilityConfig,
 )
+from engine.studies.mixture.model.families import DIAGONAL
 from engine.studies.mixture.tables.parts import TEXT
 from engine.studies.mixture.tables.size import (
     KEPT_BYTES,
@@ -34,6 +35,7 @@ PASSES = 25  # of a start that runs out
 RACED = 8  # of a start in a race: all make short runs, or only the first ten where these agree; a few run out
 REFITTED = 12  # of a refit, which begins at a maximum of its like
 REFIT = 0.35  # of a raced start: a refit on a resample begins at a solution, and not every model is refitted
+FLAT = 20  # features a column, as it were, of a diagonal family on more columns than rows
 PASS = 4e-4  # seconds of a pass besides its rows
 TEXT_SECONDS, ARRAY_SECONDS = 1.6e-6, 1.6e-7  # to read a cell of a table whole
 TEXT_RATE, CELL_RATE = 8e7, 3e7  # bytes of text, and other cells, read a second in parts
@@ -64,7 +66,8 @@ def select_cost(config: SelectConfig) -> Cost:
     clusters = sum(range(config.smallest, config.largest + 1))
     numbers = config.largest - config.smallest + 1
     each = config.starts + REFIT * config.resamples
-    cost = _cost(size, len(config.families) * clusters * each, len(config.families) * numbers, RACED)
+    count = len(DIAGONAL & set(config.families)) if _flat(size) else len(config.families)
+    cost = _cost(size, count * clusters * each, count * numbers, RACED)
     return _with_reading(cost, config.data)
 
 
@@ -151,12 +154,17 @@ def _kept(fit: FitConfig | None) -> tuple[int, int] | None:
     return (min(size[0], part_size(size[1])), size[1]) if streamed else size
 
 
+def _flat(size: tuple[int, int]) -> bool:
+    """Whether no family with free directions has rows enough, so that only diagonal ones are fitted."""
+    return size[0] <= size[1]
+
+
 def _cost(size: tuple[int, int], chains: float, batches: float, passes: float = PASSES) -> Cost:
     """``chains``: components times starts, all told; ``batches``: loops that carry them; ``passes``: of each."""
     rows, columns = size
-    features = (columns + 1) * (columns + 2) / 2
+    features = FLAT * columns if _flat(size) else (columns + 1) * (columns + 2) / 2
     work = rows * features * chains * passes / RATE
-    algebra = chains * passes * columns**3 * 3e-9
+    algebra = 0.0 if _flat(size) else chains * passes * columns**3 * 3e-9
     return Cost(
         seconds=START + work + algebra + batches * PASSES * PASS,
         bytes=int(BASE_BYTES + 8 * rows * (columns + features) + 64 * 2**20),

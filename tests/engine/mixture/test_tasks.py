@@ -476,3 +476,14 @@ def test_one_column_has_two_families(tmp_path):
     assert {"kept": "EII, VII"} in [params for _, params in fake.warnings]
     only = run(config.model_copy(update={"families": ("VVV",)}), tmp_path / "only")
     assert tuple(only.published["choice"][-1][0].families) == ("VVV",) and not only.warnings
+
+
+def test_families_that_are_left_out_cost_nothing(tmp_path):
+    np.savetxt(tmp_path / "wide.csv", np.random.default_rng(0).normal(size=(40, 300)), delimiter=",")
+    data = FileTable(path=str(tmp_path / "wide.csv"))
+    task = catalogue.task("mixture.select")
+    quick = task.estimate(SelectConfig(data=data))
+    fewer = task.estimate(SelectConfig(data=data, families=("EII", "VII", "EEI", "VVI")))
+    assert quick == fewer and quick.seconds < 120
+    fit = catalogue.task("mixture.fit").estimate(FitConfig(data=data))
+    assert fit.seconds < 60

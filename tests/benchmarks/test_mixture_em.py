@@ -121,9 +121,9 @@ def test_whole_fits() -> None:
     assert max(behind) <= 1e-4
 
 
-@pytest.mark.parametrize(("name", "numbers", "limit"), [("iris", range(1, 10), 2.0), ("breast cancer", [2], 5.0)])
+@pytest.mark.parametrize(("name", "numbers", "limit"), [("iris", range(1, 10), 1.5), ("breast cancer", [2], 5.0)])
 def test_fourteen_families(name: str, numbers: range, limit: float) -> None:
-    """The goal for iris is 1 s; a busy machine has taken up to twice that."""
+    """The goal for iris is 1 s; a busy machine has taken up to 1.4 s."""
     x = {case: table for case, table, _ in tables()}[name]
     options = Options(prior="off", scaling="none")
     select(x, ["VVV"], [2], options)

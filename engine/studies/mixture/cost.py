@@ -19,7 +19,7 @@ from engine.studies.mixture.model.families import DIAGONAL
 from engine.studies.mixture.tables.parts import TEXT
 from engine.studies.mixture.tables.size import (
     KEPT_BYTES,
-    SELECT_ROWS,
+    MANY_ROWS,
     FileSize,
     known_size,
     part_size,
@@ -61,8 +61,7 @@ def select_cost(config: SelectConfig) -> Cost:
     size = size_of(config.data)
     if size is None:
         return Cost()
-    if isinstance(config.data, FileTable) and _in_parts(config.data):
-        size = (min(size[0], SELECT_ROWS), size[1])
+    size = (min(size[0], MANY_ROWS), size[1])
     clusters = sum(range(config.smallest, config.largest + 1))
     numbers = config.largest - config.smallest + 1
     each = config.starts + REFIT * config.resamples
@@ -146,12 +145,12 @@ def ratio_cost(config: RatioConfig, fit: FitConfig | None) -> Cost:
 
 
 def _kept(fit: FitConfig | None) -> tuple[int, int] | None:
-    """Rows and columns that a fit hands on: a part of a table that it has read in parts."""
+    """Rows and columns of a fit that are refitted: a part of a large table."""
     size = None if fit is None else size_of(fit.data)
     if fit is None or size is None:
         return None
     streamed = isinstance(fit.data, FileTable) and fit.method == "em" and _in_parts(fit.data)
-    return (min(size[0], part_size(size[1])), size[1]) if streamed else size
+    return (min(size[0], part_size(size[1])), size[1]) if streamed or size[0] > MANY_ROWS else size
 
 
 def _flat(size: tuple[int, int]) -> bool:

@@ -276,7 +276,7 @@ def test_other_methods_work_on_a_sample_and_say_so(made: Made, small_sample: Non
 def test_the_choice_and_resamples_work_on_parts_and_say_so(
     made: Made, small_sample: None, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("engine.studies.mixture.tasks.setting.SELECT_ROWS", 1000)
+    monkeypatch.setattr("engine.studies.mixture.tasks.setting.MANY_ROWS", 1000)
     monkeypatch.setattr(size, "PART", 500)
     data = FileTable(path=str(made.folder / "t.csv"), label="k", reading="stream")
     chosen = run(SelectConfig(data=data, families=("EEE",), smallest=3, largest=4, resamples=0), tmp_path)

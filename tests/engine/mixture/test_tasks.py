@@ -419,6 +419,23 @@ def test_kinds_read_what_they_write(name, choice, truth, tmp_path):
     assert type(found).__name__ == type(written).__name__
 
 
+def test_what_fits_again_and_again_sees_a_part_of_many_rows(truth, tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.studies.mixture.tasks.setting.MANY_ROWS", 250)
+    choice = run(SelectConfig(data=TRUTH, families=("VVV",), largest=4, resamples=0), tmp_path / "choice")
+    assert choice.last("choice").rows == 250
+    assert choice.last("choice").best("bic") == ("VVV", 3)
+    assert "a random 250 of them are used here" in " ".join(t.format(**p) for t, p in choice.warnings)
+    monkeypatch.setattr("engine.studies.mixture.tasks.refits.MANY_ROWS", 250)
+    monkeypatch.setattr("engine.studies.mixture.tasks.refits.part_size", lambda columns: 200)
+    config = StabilityConfig(mixture=ref("mixture"), replicates=10)
+    fake = run(config, tmp_path / "stability", {"mixture": truth.last("mixture")})
+    found = fake.last("stability")
+    assert found.memberships.shape == (200, 3)
+    assert found.verdicts == ("stable",) * 3
+    assert found.out_of_bag == pytest.approx(truth.last("mixture").log_likelihood / 600, abs=0.4)
+    assert "a random 200 of them are resampled here" in " ".join(t.format(**p) for t, p in fake.warnings)
+
+
 def test_the_pipeline_hands_its_table_on():
     config = MixtureConfig(data=WINE)
     stages = config.stages()

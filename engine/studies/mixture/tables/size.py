@@ -26,7 +26,7 @@ KEPT_BYTES = 1 << 28
 SAMPLE = 100_000
 SAMPLE_CELLS = 4_000_000
 PART, PART_CELLS = 20_000, 4_000_000  # rows, and cells, of a table read in parts that a fit keeps
-SELECT_ROWS = 50_000  # of a table read in parts, for every family and number of clusters
+MANY_ROWS = 50_000  # more are not looked at by what fits again and again: a choice of model, resamples, tests
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def sample_size(columns: int) -> int:
 
 
 def part_size(columns: int) -> int:
-    """Rows of a table read in parts that a fit keeps, and that its resamples and tests see."""
+    """Rows of a table read in parts that a fit keeps, and that resamples and tests of a large one see."""
     return min(PART, max(500, PART_CELLS // max(columns, 1)))
 
 

@@ -50,11 +50,20 @@ def load_table(source: BuiltinTable | FileTable | RunTable, read: Input, samplin
     drawn = draw(source_of(source, sampling.watch), sampling.seed, sampling.size)
     table = clean(drawn.columns, columns=columns, label=label_of(source))
     table = replace(table, rows=drawn.rows[table.rows])
-    if len(drawn.rows) == drawn.total:
-        return table
+    return table if len(drawn.rows) == drawn.total else _noted(table, drawn.total, len(drawn.rows))
+
+
+def sampled(table: Table, size: int, seed: int) -> Table:
+    """A random ``size`` of its rows, in their order, with a note that says so."""
+    n = len(table.x)
+    picked = np.sort(generator(seed, "table sample").choice(n, size, replace=False))
+    labels = None if table.labels is None else table.labels[picked]
+    return _noted(replace(table, x=table.x[picked], rows=table.rows[picked], labels=labels), n, size)
+
+
+def _noted(table: Table, rows: int, sample: int) -> Table:
     template = "The table has {rows} rows; a random {sample} of them are used here."
-    note = Note("sample", template, {"rows": drawn.total, "sample": len(drawn.rows)}, True)
-    return replace(table, notes=(note, *table.notes))
+    return replace(table, notes=(Note("sample", template, {"rows": rows, "sample": sample}, True), *table.notes))
 
 
 @dataclass(frozen=True)

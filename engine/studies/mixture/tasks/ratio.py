@@ -23,6 +23,7 @@ from engine.studies.mixture.model.parameters import Array
 from engine.studies.mixture.model.prior import THIN
 from engine.studies.mixture.search.fit import Fit, Options
 from engine.studies.mixture.search.starts import StartKind
+from engine.studies.mixture.tasks.refits import manageable
 from engine.studies.mixture.tasks.setting import Tick
 
 SMALL_BATCH, BATCHES = 5, 25  # tables of a unit at least; units of a test about
@@ -108,7 +109,7 @@ class Ratio:
     def run(self, config: RatioConfig, run: Run) -> None:
         """First the table itself, then batches of drawn tables, the tests in turns so that their p values fill."""
         assert config.mixture is not None
-        fitted: Fitted = run.input(config.mixture)
+        fitted = manageable(run.input(config.mixture), config.seed)
         question, tick = asked(fitted, config), Tick(run)
         tests = None if (state := run.restored()) is None else Tests.restored(state)
         if tests is None:
@@ -204,7 +205,7 @@ def tell(fitted: Fitted, question: Question, run: Run) -> None:
         run.warn("Tested on the {q} axes of the mixture, with maxima of the likelihood there.", q=question.x.shape[1])
     elif fitted.method not in ("em", "t"):
         run.warn("The clusters were fitted again by EM, since the test compares maxima of the likelihood.")
-    if fitted.took_part > len(question.x):
+    if fitted.took_part > len(fitted.x):
         run.warn("Tested on {rows} rows drawn at random from the table.", rows=len(question.x))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.seeding import generator
 from engine.studies.mixture.bootstrap.bagged import Bagged
 from engine.studies.mixture.bootstrap.spectral import Projection
 from engine.studies.mixture.kinds import Fitted
@@ -16,7 +17,9 @@ from engine.studies.mixture.model.families import DIAGONAL, FAMILIES, Family
 from engine.studies.mixture.model.mixture import Mixture
 from engine.studies.mixture.model.parameters import Array, Parameters, concatenate
 from engine.studies.mixture.search.fit import DEFAULTS, Options, Task, prepare
+from engine.studies.mixture.tables.size import MANY_ROWS, part_size
 from engine.studies.mixture.tasks.gaps import on_axes, whole_rows
+from engine.studies.mixture.tasks.setting import sample_of
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,17 @@ def projection_of(fitted: Fitted) -> Projection:
     total = np.trace(fitted.covariances[0] / np.outer(fitted.scores_scale, fitted.scores_scale))
     residual = (total - np.trace(fitted.score_covariances[0])) / max(p - q, 1)
     return Projection(np.zeros(p), np.asarray(fitted.axes), max(float(residual), 1e-9 * float(total) / p))
+
+
+def manageable(fitted: Fitted, seed: int) -> Fitted:
+    """The mixture with a random part of its rows where there are many: refits see as many as of a table on disk."""
+    n, d = fitted.x.shape
+    if n <= MANY_ROWS:
+        return fitted
+    picked = np.sort(generator(seed, "refitted part").choice(n, part_size(d), replace=False))
+    names = ("x", "rows", "known", "memberships")
+    arrays: dict[str, Any] = {name: np.asarray(getattr(fitted, name))[picked] for name in names}
+    return replace(fitted, **arrays, sample=sample_of(len(picked), seed), count=fitted.took_part)
 
 
 def refit_setting(fitted: Fitted, maxima: int, options: Options = DEFAULTS) -> Refits:

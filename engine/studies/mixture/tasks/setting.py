@@ -16,8 +16,8 @@ from engine.studies.mixture.config import METHODS, FitConfig, SelectConfig
 from engine.studies.mixture.model.parameters import Array
 from engine.studies.mixture.search.fit import Options
 from engine.studies.mixture.tables.errors import OneRowError
-from engine.studies.mixture.tables.size import SELECT_ROWS, read_in_parts
-from engine.studies.mixture.tables.source import Sampling, load_table
+from engine.studies.mixture.tables.size import MANY_ROWS, read_in_parts
+from engine.studies.mixture.tables.source import Sampling, load_table, sampled
 from engine.studies.mixture.tables.stream import Watch
 from engine.studies.mixture.tables.table import Note, Table
 
@@ -67,9 +67,11 @@ def prepare_table(
         TableError: the table cannot be used.
     """
     fresh, in_parts = run.restored() is None, reads_in_parts(config, run)
-    size = SELECT_ROWS if isinstance(config, SelectConfig) else 0
+    size = MANY_ROWS if isinstance(config, SelectConfig) else 0
     sampling = Sampling(config.seed, size, reading_progress(run)) if in_parts else None
     table = load_table(config.data, run.input, sampling)
+    if size and len(table.x) > size:
+        table = sampled(table, size, config.seed)
     complete = complete(table) if callable(complete) else complete
     if fresh:
         passed = ("rounded", "missing") if complete else ("rounded",)

@@ -22,7 +22,7 @@ from engine.studies.mixture.model.parameters import Array
 from engine.studies.mixture.search.escape import resample
 from engine.studies.mixture.search.fit import Options
 from engine.studies.mixture.tasks.fit_run import PROGRESS_SECONDS, Due
-from engine.studies.mixture.tasks.refits import refit_setting
+from engine.studies.mixture.tasks.refits import manageable, refit_setting
 from engine.studies.mixture.tasks.setting import Tick
 
 PICTURE = 400  # rows and columns of the consensus matrix
@@ -120,7 +120,7 @@ class Stable:
     def run(self, config: StabilityConfig, run: Run) -> None:
         """Batches of resamples, each published as it ends."""
         assert config.mixture is not None
-        fitted: Fitted = run.input(config.mixture)
+        fitted = manageable(run.input(config.mixture), config.seed)
         refits = refit_setting(fitted, config.maxima, Options(device=run.device, warn=run.warn))
         task, start = refits.task, refits.start
         sums = Sums.empty(len(fitted.x), start.components)

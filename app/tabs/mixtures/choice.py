@@ -16,6 +16,7 @@ from app.widgets.card import Card
 from app.widgets.grid import CardGrid
 from app.widgets.plot import Axis, ScatterPlot
 from app.widgets.plot.scale import View, padded
+from engine.runs.state import OVER
 from engine.studies.mixture.kinds import Choice
 
 CRITERIA = {
@@ -98,6 +99,9 @@ class ChoicePage(CardGrid):
         self._allow(possible=model.after_fit("ratio") is not None)
         if "choice" in changed and model.choice is not None:
             self._show_choice(model.choice)
+        if model.choice is not None:
+            reader = model.readers.get("select")
+            self._say(model.choice, final=reader is None or reader.state in OVER)
 
     def _allow(self, *, possible: bool) -> None:
         self.ratio.set_possible("" if possible else tr("There is no finished fit to test."))
@@ -111,7 +115,6 @@ class ChoicePage(CardGrid):
             self.set_shown(self.cards_of[name], known)
             if known:
                 self._draw(name, values, found)
-        self._say(found)
 
     def _draw(self, name: str, values: np.ndarray, found: Choice) -> None:
         plot = self.plots[name]
@@ -131,13 +134,15 @@ class ChoicePage(CardGrid):
             plot.set_points(family, x, y, labels=labels, colour=cluster_colour(row))
             plot.set_outline(family, np.column_stack([x, y]), cluster_colour(row))
 
-    def _say(self, found: Choice) -> None:
+    def _say(self, found: Choice, *, final: bool) -> None:
         for name, card in self.cards_of.items():
             best = best_of(found, name)
             if best is None:
                 continue
             model = f"{found.families[best[0]]} {int(found.components[best[1]])}"
-            if name in ("bic", "icl"):
+            if not final:
+                card.set_caption("best so far {model}", model=model)
+            elif name in ("bic", "icl"):
                 card.set_caption("larger is better; best {model}; click to fit", model=model)
             elif name == "out_of_bag":
                 words = {"model": model, "count": found.resamples}

@@ -148,14 +148,15 @@ class Fitted:
         return np.asarray(self.memberships).argmax(axis=1)
 
     def parameters(self) -> dict[str, Any]:
-        """Weights, means and covariances as JSON values, with what they mean."""
+        """Weights, means and covariances as JSON values; of t components centres and scale matrices."""
+        means, covariances = ("centres", "scale_matrices") if len(self.dof) else ("means", "covariances")
         found = {
             "method": self.method,
             "family": self.family,
             "columns": list(self.names),
             "weights": self.weights.tolist(),
-            "means": self.means.tolist(),
-            "covariances": self.covariances.tolist(),
+            means: self.means.tolist(),
+            covariances: self.covariances.tolist(),
             "log_likelihood": self.log_likelihood,
             "free_parameters": self.degrees,
         }

@@ -236,6 +236,15 @@ def test_the_best_model_is_marked(sheets, readers):
     assert plot.axes[0].whole
 
 
+def test_the_best_model_is_only_the_best_so_far_until_the_choice_is_over(sheets, monkeypatch):
+    page = sheets.page("choice")
+    note = page.cards_of["bic"]._note
+    assert "larger is better; best VVV" in note.text()
+    monkeypatch.setattr(sheets.model.readers["select"], "state", "running")
+    page.show_model(sheets.model, {"numbers"})
+    assert note.text().startswith("best so far VVV")
+
+
 def test_the_dot_at_the_best_model_is_whole_in_a_low_card(sheets, readers):
     sheets.show_page("choice")
     plot = sheets.page("choice").plots["bic"]

@@ -349,6 +349,9 @@ def test_scikit_learn_has_no_t_mixtures(tmp_path):
     reader = made(FitConfig(method="t", components=2, starts=3), "t", tmp_path)
     with pytest.raises(files.NoScikitLearn):
         files.scikit_learn(reader.outputs["mixture"])
+    found = json.loads(files.parameters_json(reader.outputs["mixture"]))
+    assert len(found["degrees_of_freedom"]) == len(found["scale_matrices"]) == len(found["centres"]) == 2
+    assert "covariances" not in found
 
 
 def test_arrays_for_scikit_learn(readers, tmp_path):

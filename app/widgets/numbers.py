@@ -40,6 +40,7 @@ from engine.studies.contract import Measure
 Index = QModelIndex | QPersistentModelIndex
 DEFINITION = 5  # lines of a definition; the whole is in the tooltip
 LEAST = 24.0  # px of a name, below which it is cut in the middle
+ASIDE, MOST_ASIDE = 0.27, 0.4  # shares of a line for interval and unit: of all lines alike, of one with a wide interval
 
 
 @dataclass(frozen=True)
@@ -139,10 +140,17 @@ class NumbersModel(QAbstractListModel):
         group = self.numbers[row].group
         return bool(group) and (row == 0 or self.numbers[row - 1].group != group)
 
-    def spread_width(self) -> float:
-        """The room in px that the widest interval or unit needs."""
+    def aside_width(self, number: Number, width: float) -> float:
+        """The room in px for interval and unit of a line of a width: as much for all lines where that is little."""
         metrics = QFontMetricsF(theme().font(CAPTION, tabular=True))
-        return max((metrics.horizontalAdvance(_aside(n.quantity())) for n in self.numbers), default=0.0)
+        needed = [metrics.horizontalAdvance(_aside(n.quantity())) for n in self.numbers]
+        widest = max(needed, default=0.0)
+        if widest <= ASIDE * width:
+            return widest
+        if number.interval is not None:
+            return min(metrics.horizontalAdvance(_aside(number.quantity())), MOST_ASIDE * width)
+        alone = [room for room, n in zip(needed, self.numbers, strict=True) if n.interval is None]
+        return min(max(alone, default=0.0), ASIDE * width)
 
 
 def _aside(shown: Quantity) -> str:
@@ -205,7 +213,7 @@ class _Delegate(QStyledItemDelegate):
 
     def _paint_line(self, painter: QPainter, box: QRectF, number: Number) -> None:
         look, shown = tokens(), number.quantity()
-        aside_width = min(self._model.spread_width(), box.width() * 0.27)
+        aside_width = self._model.aside_width(number, box.width())
         aside = QRectF(box.right() - aside_width, box.top(), aside_width, box.height())
         bold = theme().font(bold=True, tabular=True)
         value_width = QFontMetricsF(bold).horizontalAdvance(_main(shown)) + 2

@@ -59,6 +59,15 @@ def test_short_of_room_names_keep_what_tells_them_apart(qtbot: QtBot) -> None:
     assert NUMBERS[2].fitted(metrics, 500) == "λ max"
 
 
+def test_a_wide_interval_takes_room_of_its_own_line_only(panel: NumbersPanel) -> None:
+    entropy = Number(Measure("entropy", "Entropy", "", "nat", "d", "s", digits=3), 0.02)
+    odd = Number(LAMBDA, 0.76, (0.42, 0.981))  # told as [0.42, 0.981]
+    panel.set_numbers([entropy, odd])
+    lines = [panel.model.aside_width(number, 240) for number in (entropy, odd)]
+    assert lines[0] < 0.15 * 240 < 0.27 * 240 < lines[1] <= 0.4 * 240
+    assert len({panel.model.aside_width(number, 900) for number in (entropy, odd)}) == 1
+
+
 def test_rows_tell_screen_readers_everything(panel: NumbersPanel) -> None:
     model = panel.model
     said = [model.data(model.index(row), Qt.ItemDataRole.AccessibleTextRole) for row in range(3)]

@@ -15,7 +15,7 @@ from engine.studies.mixture.model.agreement import adjusted_rand_index
 from engine.studies.mixture.search.fit import Options, fit, prepare, starts_of
 from engine.studies.mixture.search.streamed import fit_stream
 from engine.studies.mixture.tables import errors as errors
-from engine.studies.mixture.tables.stream import Source, StreamRows, labels_of, summarise
+from engine.studies.mixture.tables.stream import Source, StreamRows, summarise
 
 from .conftest import blobs
 
@@ -98,7 +98,7 @@ def test_sampled_race_ends_at_the_maximum_of_all_rows(table: tuple) -> None:
     assert found.n == 5000
     assert found.log_likelihood == pytest.approx(whole.log_likelihood, abs=0.5)
     assert found.log_likelihood == pytest.approx(found.mixture.log_density(x).sum(), abs=1e-4)
-    assert adjusted_rand_index(y, labels_of(source, found.mixture)) > 0.9
+    assert adjusted_rand_index(y, found.mixture.labels(np.concatenate(list(source.chunks())))) > 0.9
     small = fit_stream(source, 3, options=options, sample=10_000)
     assert small.log_likelihood == pytest.approx(whole.log_likelihood, abs=1e-6)
 

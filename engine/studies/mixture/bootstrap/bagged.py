@@ -54,10 +54,6 @@ class Bagged:
         """Training minus out-of-bag log-likelihood, nats per row."""
         return self.training - self.out_of_bag
 
-    def standard_errors(self) -> tuple[Array, Array, Array]:
-        """Bootstrap standard errors of weights (G,), means (G, d) and covariances, in fit coordinates."""
-        return self.weights.std(axis=0, ddof=1), self.means.std(axis=0, ddof=1), self.covariances.std(axis=0, ddof=1)
-
 
 def bagged_em(
     rows: Rows,

@@ -100,16 +100,6 @@ def match(overlap: Array) -> NDArray[np.intp]:
     return found
 
 
-def matched_labels(reference: Labels, labels: Labels) -> NDArray[np.intp]:
-    """``labels`` renamed to agree with ``reference`` as far as possible; unmatched clusters get names after those."""
-    order = match(confusion(reference, labels).T)
-    spare = int(max(reference.max(), order.max())) + 1
-    for cluster in np.flatnonzero(order < 0):
-        order[cluster] = spare
-        spare += 1
-    return order[labels]
-
-
 def jaccard(a: Labels, b: Labels, weights: Array | None = None) -> Array:
     """For every cluster of a its largest Jaccard similarity |A and B| / |A or B| with a cluster of b: (max a + 1,).
 

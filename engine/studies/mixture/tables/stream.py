@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.studies.mixture.em.kernels import Kernel
 from engine.studies.mixture.em.sweep import Accumulate, Block, Respond, Rows, Visit, sum_over_blocks
 from engine.studies.mixture.model.coordinates import Frame
-from engine.studies.mixture.model.mixture import Mixture
 from engine.studies.mixture.model.parameters import Array
 from engine.studies.mixture.tables.errors import (
     ChangedFileError,
@@ -298,8 +296,3 @@ class _Chunk:
     def row(self, index: int) -> Array:
         """One row."""
         return np.asarray(self._y[index])
-
-
-def labels_of(source: Source, mixture: Mixture) -> NDArray[np.int16]:
-    """The most probable component of every complete row, (n,)."""
-    return np.concatenate([mixture.labels(x).astype(np.int16) for x in source.chunks()])
